@@ -1,0 +1,58 @@
+import type { Call, CallNotification } from '../../../shared/mcp/call.ts';
+import type { JsonObject } from '../../../shared/mcp/json.ts';
+import type { RpcError } from '../../../shared/mcp/json-rpc.ts';
+import type { Manifest } from '../../../shared/mcp/manifest.ts';
+
+/** What the upstream said to one call: its result object or its JSON-RPC error, untouched but for the era's vocabulary. */
+export type UpstreamAnswer =
+  | {
+      readonly kind: 'result';
+      /** `complete`, `input_required`, `task`, …; `complete` is not repeated in `result`, any other kind is. */
+      readonly resultType: string;
+      readonly result: JsonObject;
+      /** Set when the call is held open behind this question: `resume` goes on with it. */
+      readonly park?: string | undefined;
+    }
+  | { readonly kind: 'error'; readonly error: RpcError };
+
+export interface UpstreamCallOptions {
+  /** Aborts when the agent is gone, the deadline has passed or the worker stops: tell the upstream, settle at once. */
+  readonly signal: AbortSignal;
+  /** Progress and log messages that belong to this call, in order, before the answer. */
+  onNotification(notification: CallNotification): void;
+}
+
+/** What an upstream tells without being asked. */
+export interface UpstreamEvents {
+  /** The manifest is new or has changed (first discovery, list_changed, a reconnect to a changed server). */
+  onManifest(manifest: Manifest): void;
+  /** The resource with the server's own URI changed, and somebody subscribed to it. */
+  onResourceUpdated(params: JsonObject): void;
+  /** The connection is up (`undefined`) or is down with a cause that may be shown to operators. */
+  onState(state: UpstreamState): void;
+}
+
+export type UpstreamState =
+  | { readonly state: 'ready' }
+  | { readonly state: 'down'; readonly error: string; readonly hint?: string | undefined; readonly retryInMs?: number };
+
+/**
+ * One running upstream server, whatever its transport and era. It reconnects and restarts by itself, with backoff.
+ *
+ * `call` resolves with whatever the upstream answered and rejects with a `GatewayError`:
+ * `no_worker` (not connected; nothing was sent), `upstream_lost` (it died after something may have been sent),
+ * `bad_upstream_output` (it answered something that is not MCP, or too much). Deadlines are the caller's, through `signal`.
+ */
+export interface Upstream {
+  readonly transport: 'stdio' | 'http' | 'sse';
+  /** Times the child or the session was started again. */
+  readonly restarts: number;
+  readonly protocolVersion: string | undefined;
+  call(call: Call, options: UpstreamCallOptions): Promise<UpstreamAnswer>;
+  /** Goes on with a held call: `call.park` names it, `call.params.inputResponses` answers it. `-32602` as an error answer when it is gone. */
+  resume(call: Call, options: UpstreamCallOptions): Promise<UpstreamAnswer>;
+  /** Makes the upstream's subscriptions equal to this set of its own URIs. */
+  setResourceSubscriptions(uris: ReadonlySet<string>): Promise<void>;
+  /** Ends the child, the session and every stream; waits at most 5 s for the child. */
+  close(): Promise<void>;
+}

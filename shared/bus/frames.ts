@@ -1,0 +1,101 @@
+import type { Executed, Reason } from '../errors.ts';
+import type { RpcError } from '../mcp/json-rpc.ts';
+
+/**
+ * What ingress and worker say to each other. Every message is one line of JSON, a line break, and a body of bytes that is
+ * forwarded without being looked at (the params of a call, the JSON text of a result). `k` is the kind.
+ */
+
+/** Ingress → queue group or instance: who wants this call? The body is the JSON text of `params`, or empty with `parts`. */
+export interface Offer {
+  readonly k: 'offer';
+  /** Key of the reply subject, new for each attempt. */
+  readonly key: string;
+  readonly ingress: string;
+  /** The Call without its params. */
+  readonly call: object;
+  /** True: run it at once, without waiting for `go`. */
+  readonly go?: boolean | undefined;
+  /** The params follow in that many `part` messages after `accepted`, because they are too large for one message. */
+  readonly parts?: number | undefined;
+}
+
+/** Ingress → instance. `go` starts the accepted call; without it the tool never runs. */
+export type Control =
+  | { readonly k: 'go'; readonly key: string }
+  | { readonly k: 'cancel'; readonly key: string; readonly reason?: string | undefined }
+  /** The ingress took another instance: give the slot back. */
+  | { readonly k: 'release'; readonly key: string }
+  | { readonly k: 'part'; readonly key: string; readonly n: number }
+  /** The ingress has consumed chunks: send that many more. */
+  | { readonly k: 'credit'; readonly key: string; readonly chunks: number }
+  | { readonly k: 'ping' };
+
+/** Instance → ingress, on the reply subject of the attempt. */
+export type Frame =
+  | { readonly k: 'accepted'; readonly instance: string }
+  /** No slot, breaker open or stopping: offer it elsewhere. Nothing ran. */
+  | {
+      readonly k: 'busy';
+      readonly instance: string;
+      readonly why: 'full' | 'breaker' | 'draining' | 'down';
+      readonly retryAfterMs?: number | undefined;
+    }
+  /** `go` came too late, the reservation had ended. Nothing ran and nothing will. */
+  | { readonly k: 'expired'; readonly instance: string }
+  /** A notification of the running call; the body is the JSON text of its params. */
+  | { readonly k: 'note'; readonly method: string }
+  /** A part of the result's JSON text; the rest follows. */
+  | { readonly k: 'chunk'; readonly n: number }
+  /** The body is the JSON text of the result, or its last part. */
+  | {
+      readonly k: 'result';
+      readonly resultType: string;
+      readonly isError?: boolean | undefined;
+      readonly park?: string | undefined;
+      readonly upstreamMs: number;
+    }
+  /** The upstream's own JSON-RPC error. */
+  | { readonly k: 'error'; readonly error: RpcError; readonly upstreamMs: number }
+  /** An error of toolbus' own. */
+  | {
+      readonly k: 'failed';
+      readonly reason: Reason;
+      readonly message: string;
+      readonly executed: Executed;
+      readonly retryAfterMs?: number | undefined;
+      readonly upstreamMs: number;
+    }
+  /** Once a second to every ingress with a call in this process, under the key `alive`. */
+  | { readonly k: 'alive'; readonly instance: string }
+  /** A slot is free again, to an ingress that was told `busy`, under the key `free`. */
+  | { readonly k: 'free'; readonly server: string; readonly instance: string };
+
+export type Message = Offer | Control | Frame;
+
+const newline = 0x0a;
+const none = new Uint8Array(0);
+
+/** Bytes of a message: head, line break, body. */
+export function encodeMessage(head: Message, body: Uint8Array | string = none): Uint8Array {
+  const line = JSON.stringify(head);
+  if (typeof body === 'string') return Buffer.from(`${line}\n${body}`, 'utf8');
+  const bytes = Buffer.allocUnsafe(Buffer.byteLength(line) + 1 + body.length);
+  const end = bytes.write(line, 'utf8');
+  bytes[end] = newline;
+  bytes.set(body, end + 1);
+  return bytes;
+}
+
+/** Takes a message apart; undefined for bytes that are none of ours. The body is a view of the same memory. */
+export function decodeMessage(bytes: Uint8Array): { head: Message; body: Uint8Array } | undefined {
+  const end = bytes.indexOf(newline);
+  if (end < 2) return undefined;
+  try {
+    const head: unknown = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, end).toString('utf8'));
+    if (typeof head !== 'object' || head === null || !('k' in head)) return undefined;
+    return { head: head as Message, body: bytes.subarray(end + 1) };
+  } catch {
+    return undefined;
+  }
+}

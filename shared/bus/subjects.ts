@@ -1,0 +1,74 @@
+import { createHash } from 'node:crypto';
+
+/**
+ * Every subject of the bus is spelled here. Names that come from outside (servers, tools, methods) are escaped, so that
+ * a name can neither add a token, nor a wildcard, nor a protocol line.
+ */
+
+const maxTokenBytes = 120;
+
+/**
+ * One subject token for any name: `[A-Za-z0-9_-]` stays, every other UTF-8 byte becomes `=HH`, and what would be longer
+ * than 120 bytes becomes `=h` and its SHA-256 (the control line of NATS ends at 4 KiB). Injective; the true name travels in the body.
+ */
+export function token(name: string): string {
+  const escaped = Array.from(Buffer.from(name, 'utf8'), (byte) =>
+    isPlain(byte) ? String.fromCharCode(byte) : `=${byte.toString(16).padStart(2, '0').toUpperCase()}`,
+  ).join('');
+  if (escaped === '') return '=e';
+  if (escaped.length <= maxTokenBytes) return escaped;
+  return `=h${createHash('sha256').update(name).digest('base64url')}`;
+}
+
+function isPlain(byte: number): boolean {
+  return (
+    (byte >= 0x30 && byte <= 0x39) ||
+    (byte >= 0x41 && byte <= 0x5a) ||
+    (byte >= 0x61 && byte <= 0x7a) ||
+    byte === 0x5f ||
+    byte === 0x2d
+  );
+}
+
+/** The subjects of one tenant. Shapes are those of DESIGN §3 D5. */
+export interface Subjects {
+  /** Offers of calls of one tool; workers of the server share it as a queue group. */
+  tool(server: string, tool: string): string;
+  /** Offers of every other method, shared likewise. */
+  rpc(server: string, method: string): string;
+  /** Offers for one worker process. */
+  instanceCall(server: string, instance: string): string;
+  /** `go`, `cancel` and the like for one worker process. */
+  instanceControl(server: string, instance: string): string;
+  /** Frames for one call: `key` is the ingress' own. */
+  reply(ingress: string, key: string): string;
+  /** All frames for one ingress. */
+  replies(ingress: string): string;
+  /** Something happened at a server that concerns no single call: `resource_updated`, … */
+  event(server: string, what: string): string;
+  events(): string;
+  /** What must reach the stream of one legacy session, wherever it is held. */
+  session(id: string): string;
+  /** Answers of agents to questions, for the ingress that asked. */
+  answers(ingress: string): string;
+  /** The queue group of a server. */
+  group(server: string): string;
+}
+
+/** Subjects under `tb.v1.<tenant>`. */
+export function subjectsOf(tenant = 'default'): Subjects {
+  const root = `tb.v1.${token(tenant)}`;
+  return {
+    tool: (server, tool) => `${root}.call.${token(server)}.tool.${token(tool)}`,
+    rpc: (server, method) => `${root}.call.${token(server)}.rpc.${token(method)}`,
+    instanceCall: (server, instance) => `${root}.inst.${token(server)}.${token(instance)}.call`,
+    instanceControl: (server, instance) => `${root}.inst.${token(server)}.${token(instance)}.ctl`,
+    reply: (ingress, key) => `${root}.reply.${token(ingress)}.${key}`,
+    replies: (ingress) => `${root}.reply.${token(ingress)}.*`,
+    event: (server, what) => `${root}.evt.${token(server)}.${token(what)}`,
+    events: () => `${root}.evt.*.*`,
+    session: (id) => `${root}.sess.${token(id)}.out`,
+    answers: (ingress) => `${root}.ans.${token(ingress)}`,
+    group: (server) => token(server),
+  };
+}
