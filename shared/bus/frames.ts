@@ -20,15 +20,17 @@ export interface Offer {
   readonly parts?: number | undefined;
 }
 
-/** Ingress → instance. `go` starts the accepted call; without it the tool never runs. */
+/** Ingress → instance. `go` starts the accepted call; without it the tool never runs. `ingress` and `key` together name the call. */
 export type Control =
-  | { readonly k: 'go'; readonly key: string }
-  | { readonly k: 'cancel'; readonly key: string; readonly reason?: string | undefined }
+  | { readonly k: 'go'; readonly ingress: string; readonly key: string }
+  | { readonly k: 'cancel'; readonly ingress: string; readonly key: string }
   /** The ingress took another instance: give the slot back. */
-  | { readonly k: 'release'; readonly key: string }
-  | { readonly k: 'part'; readonly key: string; readonly n: number }
+  | { readonly k: 'release'; readonly ingress: string; readonly key: string }
+  /** The body is a part of the params of an accepted call, in order, before `go`. */
+  | { readonly k: 'part'; readonly ingress: string; readonly key: string }
   /** The ingress has consumed chunks: send that many more. */
-  | { readonly k: 'credit'; readonly key: string; readonly chunks: number }
+  | { readonly k: 'credit'; readonly ingress: string; readonly key: string; readonly chunks: number }
+  /** Are you there? Answered with `alive`. */
   | { readonly k: 'ping' };
 
 /** Instance → ingress, on the reply subject of the attempt. */
@@ -45,8 +47,8 @@ export type Frame =
   | { readonly k: 'expired'; readonly instance: string }
   /** A notification of the running call; the body is the JSON text of its params. */
   | { readonly k: 'note'; readonly method: string }
-  /** A part of the result's JSON text; the rest follows. */
-  | { readonly k: 'chunk'; readonly n: number }
+  /** A part of the result's JSON text, in order; the rest follows. */
+  | { readonly k: 'chunk' }
   /** The body is the JSON text of the result, or its last part. */
   | {
       readonly k: 'result';

@@ -36,6 +36,8 @@ export interface Subjects {
   tool(server: string, tool: string): string;
   /** Offers of every other method, shared likewise. */
   rpc(server: string, method: string): string;
+  /** Offers of every method but tools/call. */
+  rpcs(server: string): string;
   /** Offers for one worker process. */
   instanceCall(server: string, instance: string): string;
   /** `go`, `cancel` and the like for one worker process. */
@@ -46,7 +48,8 @@ export interface Subjects {
   replies(ingress: string): string;
   /** Something happened at a server that concerns no single call: `resource_updated`, … */
   event(server: string, what: string): string;
-  events(): string;
+  /** The same from every server. */
+  events(what: string): string;
   /** What must reach the stream of one legacy session, wherever it is held. */
   session(id: string): string;
   /** Answers of agents to questions, for the ingress that asked. */
@@ -61,12 +64,13 @@ export function subjectsOf(tenant = 'default'): Subjects {
   return {
     tool: (server, tool) => `${root}.call.${token(server)}.tool.${token(tool)}`,
     rpc: (server, method) => `${root}.call.${token(server)}.rpc.${token(method)}`,
+    rpcs: (server) => `${root}.call.${token(server)}.rpc.*`,
     instanceCall: (server, instance) => `${root}.inst.${token(server)}.${token(instance)}.call`,
     instanceControl: (server, instance) => `${root}.inst.${token(server)}.${token(instance)}.ctl`,
     reply: (ingress, key) => `${root}.reply.${token(ingress)}.${key}`,
     replies: (ingress) => `${root}.reply.${token(ingress)}.*`,
     event: (server, what) => `${root}.evt.${token(server)}.${token(what)}`,
-    events: () => `${root}.evt.*.*`,
+    events: (what) => `${root}.evt.*.${token(what)}`,
     session: (id) => `${root}.sess.${token(id)}.out`,
     answers: (ingress) => `${root}.ans.${token(ingress)}`,
     group: (server) => token(server),

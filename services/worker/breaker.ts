@@ -1,0 +1,78 @@
+import CircuitBreaker from 'opossum';
+import type { ServerConfig } from '../../shared/config/schema.ts';
+import { GatewayError, type Reason } from '../../shared/errors.ts';
+import type { BreakerState } from '../../shared/mcp/manifest.ts';
+
+/** Reasons that say something about the upstream's health. Protocol errors, `isError` results and our own refusals do not. */
+const failures: ReadonlySet<Reason> = new Set([
+  'upstream_timeout',
+  'upstream_lost',
+  'bad_upstream_output',
+  'no_worker',
+]);
+
+/** The circuit breaker around one upstream. */
+export interface Breaker {
+  readonly state: BreakerState;
+  /** Milliseconds until an open breaker lets a probe through; 0 when it is not open. */
+  readonly retryAfterMs: number;
+  /** Runs the action and counts how it ends. Rejects with `circuit_open` without running it while open. */
+  run<T>(action: () => Promise<T>): Promise<T>;
+  close(): void;
+}
+
+/**
+ * opossum, used for its rolling window and its three states and for nothing else: its timeout, abort controller, semaphore, cache and
+ * percentiles stay off, because they belong to the breaker and not to the call (one slow call would abort its neighbours, a full
+ * semaphore would count as a failure, each failure would sort every latency of the window).
+ */
+export function createBreaker(config: ServerConfig['breaker'], onChange: (state: BreakerState) => void): Breaker {
+  const breaker = new CircuitBreaker((action: () => Promise<unknown>) => action(), {
+    timeout: false,
+    errorThresholdPercentage: config.errorPercent,
+    volumeThreshold: config.minCalls,
+    rollingCountTimeout: config.windowMs,
+    rollingCountBuckets: 10,
+    resetTimeout: config.resetMs,
+    rollingPercentilesEnabled: false,
+    enableSnapshots: false,
+    // True means success: it closes a half-open breaker, so only what proves a living upstream may pass here.
+    errorFilter: (error: unknown) => !(error instanceof GatewayError && failures.has(error.reason)),
+  });
+  let openedAt = 0;
+  breaker.on('open', () => {
+    openedAt = performance.now();
+    onChange('open');
+  });
+  breaker.on('halfOpen', () => onChange('half_open'));
+  breaker.on('close', () => onChange('closed'));
+
+  const retryAfterMs = () =>
+    breaker.opened ? Math.max(1, Math.round(config.resetMs - (performance.now() - openedAt))) : 0;
+
+  return {
+    get state() {
+      if (breaker.opened) return 'open';
+      return breaker.halfOpen ? 'half_open' : 'closed';
+    },
+    get retryAfterMs() {
+      return retryAfterMs();
+    },
+    async run<T>(action: () => Promise<T>): Promise<T> {
+      if (breaker.opened) throw openError(retryAfterMs());
+      let result: { value: T } | undefined;
+      await breaker.fire(async () => {
+        result = { value: await action() };
+      });
+      if (result === undefined) throw openError(retryAfterMs());
+      return result.value;
+    },
+    close() {
+      breaker.shutdown();
+    },
+  };
+}
+
+function openError(retryAfterMs: number): GatewayError {
+  return new GatewayError('circuit_open', 'the circuit breaker of this server is open', { retryAfterMs });
+}

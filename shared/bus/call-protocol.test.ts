@@ -1,0 +1,246 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pino from 'pino';
+import { GatewayError } from '../errors.ts';
+import type { Call, CallNotification } from '../mcp/call.ts';
+import { type CalleeOptions, createCallee } from './callee.ts';
+import { type AttemptOptions, createCaller } from './caller.ts';
+import { connectBus } from './connect.ts';
+import { subjectsOf } from './subjects.ts';
+import { startTestBroker, type TestBroker } from './testing/broker.ts';
+
+const log = pino({ level: 'silent' });
+const subjects = subjectsOf('test');
+let broker: TestBroker;
+
+before(async () => {
+  broker = await startTestBroker();
+});
+after(() => broker.close());
+
+let nextId = 0;
+function callOf(tool: string, params: Call['params'] = { name: tool }, timeoutMs = 5_000): Call {
+  nextId += 1;
+  return {
+    id: `call-${nextId}`,
+    server: 'srv',
+    method: 'tools/call',
+    target: tool,
+    params,
+    agent: { protocolVersion: '2026-07-28', capabilities: {} },
+    principal: { id: 'tester', method: 'key' },
+    wantsProgress: false,
+    timeoutMs,
+    headers: {},
+  };
+}
+
+async function open(
+  t: { after(fn: () => unknown): void },
+  run: CalleeOptions['run'],
+  admit: CalleeOptions['admit'] = () => ({ ok: true }),
+) {
+  const workerConnection = await connectBus({ url: broker.url, name: 'worker', log });
+  const ingressConnection = await connectBus({ url: broker.url, name: 'ingress', log });
+  const callee = createCallee({ nc: workerConnection, subjects, server: 'srv', instance: 'w1', log, admit, run });
+  callee.join(['echo', 'a.b>*']);
+  await workerConnection.flush();
+  const caller = createCaller({ nc: ingressConnection, subjects, ingress: 'i1', log });
+  t.after(async () => {
+    caller.close();
+    await callee.drain(0);
+    await Promise.all([workerConnection.close(), ingressConnection.close()]);
+  });
+  const attempt = (call: Call, options: Partial<AttemptOptions> = {}) =>
+    caller.attempt(call, { signal: new AbortController().signal, onNotification: () => {}, ...options });
+  return { caller, callee, attempt, workerConnection };
+}
+
+const text = (body: Uint8Array) => Buffer.from(body).toString('utf8');
+
+test('call protocol - a result comes back as the bytes the worker wrote', async (t) => {
+  const { attempt } = await open(t, async (call) => ({
+    kind: 'result',
+    resultType: 'complete',
+    result: { echoed: call.params },
+  }));
+  const outcome = await attempt(callOf('echo', { name: 'echo', arguments: { text: 'grüße' } }));
+  assert.equal(outcome.kind, 'answered');
+  assert.equal(outcome.reply.kind, 'result');
+  assert.equal(text(outcome.reply.body), '{"echoed":{"name":"echo","arguments":{"text":"grüße"}}}');
+  assert.equal(outcome.reply.instance, 'w1');
+});
+
+test('call protocol - a tool name with dots and wildcards reaches its own subject only', async (t) => {
+  const { attempt } = await open(t, async () => ({ kind: 'result', resultType: 'complete', result: {} }));
+  assert.equal((await attempt(callOf('a.b>*'))).kind, 'answered');
+  assert.deepEqual(await attempt(callOf('a.b')), {
+    kind: 'refused',
+    why: 'no_responders',
+    instance: undefined,
+    retryAfterMs: undefined,
+  });
+});
+
+test('call protocol - the tool does not start before beforeGo has resolved, and never when it rejects', async (t) => {
+  let ran = 0;
+  const { attempt, callee } = await open(t, async () => {
+    ran += 1;
+    return { kind: 'result', resultType: 'complete', result: {} };
+  });
+  let allow = () => {};
+  const beforeGo = new Promise<void>((resolve) => {
+    allow = resolve;
+  });
+  const first = attempt(callOf('echo'), { beforeGo });
+  await sleep(100);
+  assert.equal(ran, 0);
+  allow();
+  assert.equal((await first).kind, 'answered');
+  assert.equal(ran, 1);
+  const refusal = new GatewayError('audit_unavailable', 'nothing records');
+  await assert.rejects(attempt(callOf('echo'), { beforeGo: Promise.reject(refusal) }), refusal);
+  await sleep(100);
+  assert.equal(ran, 1);
+  assert.equal(callee.inFlight, 0);
+});
+
+test('call protocol - notifications arrive in order, before the answer', async (t) => {
+  const { attempt } = await open(t, async (_call, { onNotification }) => {
+    for (let n = 0; n < 20; n += 1) onNotification({ method: 'notifications/progress', params: { progress: n } });
+    return { kind: 'result', resultType: 'complete', result: {} };
+  });
+  const seen: CallNotification[] = [];
+  await attempt(callOf('echo'), { onNotification: (notification) => seen.push(notification) });
+  assert.deepEqual(
+    seen.map((notification) => notification.params['progress']),
+    Array.from({ length: 20 }, (_, n) => n),
+  );
+});
+
+test('call protocol - large arguments and large results travel in parts', async (t) => {
+  const { attempt } = await open(t, async (call) => ({
+    kind: 'result',
+    resultType: 'complete',
+    result: { back: call.params },
+  }));
+  const big = 'ä'.repeat(3 * 1024 * 1024);
+  const outcome = await attempt(callOf('echo', { name: 'echo', arguments: { big } }));
+  assert.ok(outcome.kind === 'answered' && outcome.reply.kind === 'result');
+  assert.deepEqual(JSON.parse(text(outcome.reply.body)), { back: { name: 'echo', arguments: { big } } });
+});
+
+test('call protocol - a full worker says busy at once and free when a slot is back', async (t) => {
+  let finish = () => {};
+  const { caller, attempt } = await open(
+    t,
+    () =>
+      new Promise((resolve) => {
+        finish = () => resolve({ kind: 'result', resultType: 'complete', result: {} });
+      }),
+    (inFlight) => (inFlight < 1 ? { ok: true } : { ok: false, why: 'full' }),
+  );
+  const freed = new Promise<string>((resolve) => caller.onFree((_server, instance) => resolve(instance)));
+  const first = attempt(callOf('echo'));
+  await sleep(50);
+  const second = await attempt(callOf('echo'));
+  assert.ok(second.kind === 'refused' && second.why === 'full' && second.instance === 'w1');
+  finish();
+  assert.equal((await first).kind, 'answered');
+  assert.equal(await freed, 'w1');
+});
+
+test('call protocol - cancelling reaches the running tool', async (t) => {
+  let aborted = () => {};
+  const wasAborted = new Promise<void>((resolve) => {
+    aborted = resolve;
+  });
+  const { attempt, callee } = await open(
+    t,
+    (_call, { signal }) =>
+      new Promise((_resolve, reject) => {
+        signal.addEventListener('abort', () => {
+          aborted();
+          reject(signal.reason);
+        });
+      }),
+  );
+  const controller = new AbortController();
+  const running = attempt(callOf('echo'), { signal: controller.signal });
+  await sleep(50);
+  controller.abort('the agent left');
+  await assert.rejects(running, (reason) => reason === 'the agent left');
+  await wasAborted;
+  await sleep(50);
+  assert.equal(callee.inFlight, 0);
+});
+
+test('call protocol - a deadline ends the call at the worker and answers upstream_timeout', async (t) => {
+  const { attempt } = await open(
+    t,
+    (_call, { signal }) =>
+      new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
+  );
+  await assert.rejects(
+    attempt(callOf('echo', {}, 200)),
+    (error) => error instanceof GatewayError && error.reason === 'upstream_timeout',
+  );
+});
+
+test('call protocol - an error of the worker keeps its reason and its promise', async (t) => {
+  const { attempt } = await open(t, () =>
+    Promise.reject(new GatewayError('no_worker', 'the upstream is not connected')),
+  );
+  await assert.rejects(
+    attempt(callOf('echo')),
+    (error) => error instanceof GatewayError && error.reason === 'no_worker' && error.executed === 'no',
+  );
+});
+
+test('call protocol - a worker that vanishes while it runs a call loses it within 3.5 s, one that only accepted never starts it', async (t) => {
+  const { attempt, workerConnection } = await open(t, () => new Promise(() => {}));
+  const running = attempt(callOf('echo'));
+  running.catch(() => {});
+  const pending = attempt(callOf('echo'), { beforeGo: sleep(400) });
+  await sleep(150);
+  const goneAt = performance.now();
+  await workerConnection.close();
+  const outcome = await pending;
+  assert.ok(outcome.kind === 'refused' && outcome.why === 'expired');
+  await assert.rejects(
+    running,
+    (error) => error instanceof GatewayError && error.reason === 'upstream_lost' && error.executed === 'unknown',
+  );
+  assert.ok(performance.now() - goneAt < 3_500);
+});
+
+test('call protocol - draining finishes what runs and refuses what comes', async (t) => {
+  const { attempt, callee } = await open(t, async () => {
+    await sleep(200);
+    return { kind: 'result', resultType: 'complete', result: {} };
+  });
+  const running = attempt(callOf('echo'));
+  await sleep(50);
+  const drained = callee.drain(5_000);
+  const refused = await attempt(callOf('echo'), { instance: 'w1' });
+  assert.ok(refused.kind === 'refused' && refused.why === 'draining');
+  assert.equal((await running).kind, 'answered');
+  await drained;
+});
+
+test('call protocol - offers without a broker fail at once with broker_unavailable', async (t) => {
+  const other = await startTestBroker();
+  const nc = await connectBus({ url: other.url, name: 'alone', log });
+  const caller = createCaller({ nc, subjects, ingress: 'i2', log });
+  t.after(async () => {
+    caller.close();
+    await nc.close();
+  });
+  await other.close();
+  await sleep(100);
+  await assert.rejects(
+    caller.attempt(callOf('echo'), { signal: new AbortController().signal, onNotification: () => {} }),
+    (error) => error instanceof GatewayError && error.reason === 'broker_unavailable' && error.executed === 'no',
+  );
+});

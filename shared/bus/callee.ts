@@ -1,0 +1,404 @@
+import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
+import type { Logger } from 'pino';
+import { GatewayError } from '../errors.ts';
+import type { Call, CallNotification } from '../mcp/call.ts';
+import { isJsonObject, type JsonObject } from '../mcp/json.ts';
+import type { RpcError } from '../mcp/json-rpc.ts';
+import { type Control, decodeMessage, encodeMessage, type Frame, type Offer } from './frames.ts';
+import { readJsonObject } from './json-bytes.ts';
+import { busLimits } from './limits.ts';
+import type { Subjects } from './subjects.ts';
+
+/** What the worker answers a call with; `result` becomes JSON text here and nowhere later. */
+export type CalleeAnswer =
+  | {
+      readonly kind: 'result';
+      readonly resultType: string;
+      readonly result: JsonObject;
+      readonly park?: string | undefined;
+    }
+  | { readonly kind: 'error'; readonly error: RpcError };
+
+export interface RunContext {
+  /** Aborts with a GatewayError (`upstream_timeout`) or with `cancelled` as its reason. */
+  readonly signal: AbortSignal;
+  onNotification(notification: CallNotification): void;
+}
+
+/** Whether one more call may be taken now. */
+export type Admission =
+  | { readonly ok: true }
+  | {
+      readonly ok: false;
+      readonly why: 'full' | 'breaker' | 'draining' | 'down';
+      readonly retryAfterMs?: number | undefined;
+    };
+
+export interface CalleeOptions {
+  readonly nc: NatsConnection;
+  readonly subjects: Subjects;
+  readonly server: string;
+  readonly instance: string;
+  readonly log: Logger;
+  /** Asked for each offer, with the number of calls reserved or running. */
+  admit(inFlight: number, call: Call): Admission;
+  /** Runs the tool. Rejects with GatewayError. */
+  run(call: Call, context: RunContext): Promise<CalleeAnswer>;
+}
+
+/** The worker's side of offer–accept–go. It listens to its own subjects at once and to the group's after `join`. */
+export interface Callee {
+  /** Takes offers of the queue group: of these tools, and of every other method. Call again when the tools change. */
+  join(tools: Iterable<string>): void;
+  /** Leaves the queue group; offers to this process itself still come. */
+  leave(): void;
+  readonly inFlight: number;
+  /** Offers that found no slot. */
+  readonly refused: number;
+  /** Leaves the group, waits for running calls (at most `graceMs`), fails the rest with `shutting_down` and stops listening. */
+  drain(graceMs: number): Promise<void>;
+}
+
+/** reserved (waits for `go`) → running → done */
+interface Running {
+  readonly key: string;
+  readonly ingress: string;
+  readonly call: Call;
+  readonly abort: AbortController;
+  state: 'reserved' | 'running';
+  /** Reservation end, then deadline. */
+  until: number;
+  hardCap: number;
+  parts: Uint8Array[];
+  partsWanted: number;
+  credit: number;
+  onCredit: (() => void) | undefined;
+  startedAt: number;
+}
+
+export const cancelled = Symbol('cancelled');
+
+export function createCallee(options: CalleeOptions): Callee {
+  const { nc, subjects, server, instance, log } = options;
+  const running = new Map<string, Running>();
+  const waiting = new Set<string>();
+  const group = new Map<string, Subscription>();
+  let draining = false;
+  let refused = 0;
+  let onIdle: (() => void) | undefined;
+
+  const own = [
+    nc.subscribe(subjects.instanceCall(server, instance), { callback: onOffer }),
+    nc.subscribe(subjects.instanceControl(server, instance), { callback: onControl }),
+  ];
+  const sweeper = setInterval(sweep, busLimits.sweepMs);
+  const alive = setInterval(sayAlive, busLimits.aliveMs);
+
+  /** Keys are counted by each ingress for itself, so both together name a call. */
+  const nameOf = (ingress: string, key: string) => `${ingress}.${key}`;
+
+  function send(subject: string, frame: Frame, body?: Uint8Array | string): void {
+    try {
+      nc.publish(subject, encodeMessage(frame, body));
+    } catch (error) {
+      log.warn({ err: error, frame: frame.k }, 'cannot send a frame');
+    }
+  }
+
+  function onOffer(error: Error | null, message: Msg): void {
+    if (error !== null) return;
+    const decoded = decodeMessage(message.data);
+    if (decoded === undefined || decoded.head.k !== 'offer' || message.reply === undefined) return;
+    const offer = decoded.head;
+    const call = readCall(offer, decoded.body);
+    if (call === undefined || call.server !== server) {
+      log.warn({ subject: message.subject }, 'an offer could not be read');
+      return;
+    }
+    const admission = draining ? ({ ok: false, why: 'draining' } as const) : options.admit(running.size, call);
+    if (!admission.ok) {
+      refused += 1;
+      if (admission.why === 'full') waiting.add(offer.ingress);
+      send(message.reply, { k: 'busy', instance, why: admission.why, retryAfterMs: admission.retryAfterMs });
+      return;
+    }
+    const now = performance.now();
+    const entry: Running = {
+      key: offer.key,
+      ingress: offer.ingress,
+      call,
+      abort: new AbortController(),
+      state: 'reserved',
+      until: now + busLimits.reservationMs,
+      hardCap: now + busLimits.hardCapMs,
+      parts: [],
+      partsWanted: offer.parts ?? 0,
+      credit: busLimits.creditParts,
+      onCredit: undefined,
+      startedAt: now,
+    };
+    running.set(nameOf(offer.ingress, offer.key), entry);
+    send(message.reply, { k: 'accepted', instance });
+    if (offer.go === true) start(entry);
+  }
+
+  function onControl(error: Error | null, message: Msg): void {
+    if (error !== null) return;
+    const decoded = decodeMessage(message.data);
+    if (decoded === undefined) return;
+    const control = decoded.head as Control;
+    if (control.k === 'ping') {
+      if (message.reply !== undefined) send(aliveSubjectOf(message.reply), { k: 'alive', instance });
+      return;
+    }
+    const name = nameOf(control.ingress, control.key);
+    const entry = running.get(name);
+    switch (control.k) {
+      case 'go':
+        if (entry?.state === 'reserved') start(entry);
+        else if (entry === undefined) send(subjects.reply(control.ingress, control.key), { k: 'expired', instance });
+        return;
+      case 'part':
+        entry?.parts.push(decoded.body);
+        return;
+      case 'credit':
+        if (entry === undefined) return;
+        entry.credit += control.chunks;
+        entry.onCredit?.();
+        return;
+      case 'release':
+      case 'cancel':
+        if (entry === undefined) return;
+        if (entry.state === 'reserved') done(entry);
+        else entry.abort.abort(cancelled);
+        return;
+      default:
+        control satisfies never;
+    }
+  }
+
+  function start(entry: Running): void {
+    let { call } = entry;
+    if (entry.partsWanted > 0) {
+      const params = entry.parts.length === entry.partsWanted ? readJsonObject(Buffer.concat(entry.parts)) : undefined;
+      entry.parts = [];
+      if (params === undefined) {
+        fail(entry, new GatewayError('broker_unavailable', 'the arguments did not arrive whole'));
+        return;
+      }
+      call = { ...call, params };
+    }
+    entry.state = 'running';
+    entry.startedAt = performance.now();
+    entry.until = Math.min(entry.hardCap, entry.startedAt + call.timeoutMs);
+    options
+      .run(call, {
+        signal: entry.abort.signal,
+        onNotification: (notification) => note(entry, notification),
+      })
+      .then(
+        (answer) => answerWith(entry, answer),
+        (error: unknown) => fail(entry, error),
+      );
+  }
+
+  function note(entry: Running, { method, params }: CallNotification): void {
+    if (!running.has(nameOf(entry.ingress, entry.key))) return;
+    const body = JSON.stringify(params);
+    // Notifications are not worth chunking: one that does not fit is dropped, the call goes on.
+    if (body.length > busLimits.inlineBytes) return;
+    if (method === 'notifications/progress')
+      entry.until = Math.min(entry.hardCap, performance.now() + entry.call.timeoutMs);
+    send(subjects.reply(entry.ingress, entry.key), { k: 'note', method }, body);
+  }
+
+  async function answerWith(entry: Running, answer: CalleeAnswer): Promise<void> {
+    const upstreamMs = performance.now() - entry.startedAt;
+    const reply = subjects.reply(entry.ingress, entry.key);
+    if (answer.kind === 'error') {
+      send(reply, { k: 'error', error: answer.error, upstreamMs });
+      done(entry);
+      return;
+    }
+    const head: Frame = {
+      k: 'result',
+      resultType: answer.resultType,
+      isError: answer.result['isError'] === true ? true : undefined,
+      park: answer.park,
+      upstreamMs,
+    };
+    const text = JSON.stringify(answer.result);
+    if (text.length <= busLimits.inlineBytes / 3) send(reply, head, text);
+    else await sendLarge(entry, reply, head, Buffer.from(text, 'utf8'));
+    done(entry);
+  }
+
+  async function sendLarge(entry: Running, reply: string, head: Frame, body: Uint8Array): Promise<void> {
+    if (body.length > busLimits.maxBodyBytes) {
+      send(
+        reply,
+        failureFrame(new GatewayError('bad_upstream_output', 'the result is too large', { executed: 'yes' }), 0),
+      );
+      return;
+    }
+    let at = 0;
+    while (body.length - at > busLimits.inlineBytes) {
+      if (entry.credit === 0) await creditOf(entry);
+      if (entry.abort.signal.aborted) return;
+      entry.credit -= 1;
+      send(reply, { k: 'chunk' }, body.subarray(at, at + busLimits.partBytes));
+      at += busLimits.partBytes;
+    }
+    send(reply, head, body.subarray(at));
+  }
+
+  function creditOf(entry: Running): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = () => {
+        entry.onCredit = undefined;
+        entry.abort.signal.removeEventListener('abort', wake);
+        resolve();
+      };
+      entry.onCredit = wake;
+      entry.abort.signal.addEventListener('abort', wake, { once: true });
+    });
+  }
+
+  function fail(entry: Running, error: unknown): void {
+    const upstreamMs = performance.now() - entry.startedAt;
+    if (entry.abort.signal.aborted && entry.abort.signal.reason === cancelled) {
+      done(entry);
+      return;
+    }
+    const failure = entry.abort.signal.reason instanceof GatewayError ? entry.abort.signal.reason : error;
+    if (!(failure instanceof GatewayError))
+      log.error({ err: failure, callId: entry.call.id }, 'a call failed unexpectedly');
+    send(
+      subjects.reply(entry.ingress, entry.key),
+      failureFrame(
+        failure instanceof GatewayError
+          ? failure
+          : new GatewayError('upstream_lost', 'the worker failed while it ran this call', { cause: failure }),
+        upstreamMs,
+      ),
+    );
+    done(entry);
+  }
+
+  function done(entry: Running): void {
+    if (!running.delete(nameOf(entry.ingress, entry.key))) return;
+    const [next] = waiting;
+    if (next !== undefined && !draining) {
+      waiting.delete(next);
+      send(subjects.reply(next, 'free'), { k: 'free', server, instance });
+    }
+    if (running.size === 0) onIdle?.();
+  }
+
+  function sweep(): void {
+    const now = performance.now();
+    for (const entry of [...running.values()]) {
+      if (now <= entry.until) continue;
+      if (entry.state === 'reserved') done(entry);
+      else if (!entry.abort.signal.aborted) {
+        entry.abort.abort(new GatewayError('upstream_timeout', `no answer within ${entry.call.timeoutMs} ms`));
+      } else if (now > entry.until + busLimits.answerGraceMs) {
+        // The upstream did not even settle after the abort: answer for it.
+        fail(entry, entry.abort.signal.reason);
+      }
+    }
+  }
+
+  function sayAlive(): void {
+    const ingresses = new Set<string>();
+    for (const entry of running.values()) ingresses.add(entry.ingress);
+    for (const ingress of ingresses) send(subjects.reply(ingress, 'alive'), { k: 'alive', instance });
+  }
+
+  function join(tools: Iterable<string>): void {
+    if (draining) return;
+    const wanted = new Set<string>([subjects.rpcs(server)]);
+    for (const tool of tools) wanted.add(subjects.tool(server, tool));
+    for (const [subject, subscription] of group) {
+      if (wanted.has(subject)) continue;
+      subscription.unsubscribe();
+      group.delete(subject);
+    }
+    for (const subject of wanted) {
+      if (!group.has(subject))
+        group.set(subject, nc.subscribe(subject, { queue: subjects.group(server), callback: onOffer }));
+    }
+  }
+
+  function leave(): void {
+    for (const subscription of group.values()) subscription.unsubscribe();
+    group.clear();
+  }
+
+  async function drain(graceMs: number): Promise<void> {
+    leave();
+    draining = true;
+    for (const entry of [...running.values()]) if (entry.state === 'reserved' && graceMs === 0) done(entry);
+    if (running.size > 0 && graceMs > 0) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, graceMs);
+        onIdle = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+    for (const entry of [...running.values()]) {
+      entry.abort.abort(new GatewayError('upstream_lost', 'the worker stopped before the tool had answered'));
+      fail(entry, entry.abort.signal.reason);
+    }
+    clearInterval(sweeper);
+    clearInterval(alive);
+    if (!nc.isClosed()) await nc.flush().catch(() => undefined);
+    for (const subscription of own) subscription.unsubscribe();
+  }
+
+  return {
+    join,
+    leave,
+    drain,
+    get inFlight() {
+      return running.size;
+    },
+    get refused() {
+      return refused;
+    },
+  };
+}
+
+/** A probe's reply subject is `….reply.<ingress>.p-<instance>`; its answer goes to the ingress' `alive`. */
+function aliveSubjectOf(reply: string): string {
+  return `${reply.slice(0, reply.lastIndexOf('.'))}.alive`;
+}
+
+function failureFrame(error: GatewayError, upstreamMs: number): Frame {
+  return {
+    k: 'failed',
+    reason: error.reason,
+    message: error.message,
+    executed: error.executed,
+    retryAfterMs: error.retryAfterMs,
+    upstreamMs,
+  };
+}
+
+function readCall(offer: Offer, body: Uint8Array): Call | undefined {
+  const params = offer.parts === undefined ? readJsonObject(body) : {};
+  const head: unknown = offer.call;
+  if (params === undefined || !isJsonObject(head)) return undefined;
+  const { id, server, method, timeoutMs } = head;
+  if (
+    typeof id !== 'string' ||
+    typeof server !== 'string' ||
+    typeof method !== 'string' ||
+    typeof timeoutMs !== 'number'
+  ) {
+    return undefined;
+  }
+  return { ...(offer.call as Omit<Call, 'params'>), params };
+}

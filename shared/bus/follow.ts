@@ -1,0 +1,59 @@
+import type { KV } from '@nats-io/kv';
+import type { Logger } from 'pino';
+
+export interface FollowOptions {
+  readonly kv: KV;
+  /** Key filter such as `github.>`; absent: all keys. */
+  readonly filter?: string | undefined;
+  readonly log: Logger;
+  /** `value` undefined: the key was deleted. Called for what is there already, then for every change. */
+  onEntry(key: string, value: Uint8Array | undefined): void;
+}
+
+export interface Following {
+  /** Resolves when everything that was there at the start has been seen. */
+  readonly caughtUp: Promise<void>;
+  close(): void;
+}
+
+/** Follows a bucket for as long as the process lives; a watch that breaks is opened again. Expired keys are not announced by NATS. */
+export function followBucket({ kv, filter, log, onEntry }: FollowOptions): Following {
+  let closed = false;
+  let stop: (() => void) | undefined;
+  let ready = () => {};
+  const caughtUp = new Promise<void>((resolve) => {
+    ready = resolve;
+  });
+
+  async function run(): Promise<void> {
+    while (!closed) {
+      try {
+        const watch = await kv.watch(filter === undefined ? {} : { key: filter });
+        stop = () => watch.stop();
+        if (await isEmpty(kv, filter)) ready();
+        for await (const entry of watch) {
+          onEntry(entry.key, entry.operation === 'PUT' ? entry.value : undefined);
+          if (entry.isUpdate || entry.delta === 0) ready();
+        }
+      } catch (error) {
+        if (closed) return;
+        log.warn({ err: error, filter }, 'a bucket watch broke; opening it again');
+      }
+      if (!closed) await new Promise((resolve) => setTimeout(resolve, 500));
+    }
+  }
+
+  void run();
+  return {
+    caughtUp,
+    close() {
+      closed = true;
+      stop?.();
+    },
+  };
+}
+
+async function isEmpty(kv: KV, filter: string | undefined): Promise<boolean> {
+  for await (const _ of await kv.keys(filter ?? '>')) return false;
+  return true;
+}

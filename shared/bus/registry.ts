@@ -1,0 +1,250 @@
+import type { KV } from '@nats-io/kv';
+import type { Logger } from 'pino';
+import type { JsonObject } from '../mcp/json.ts';
+import type { InstanceStatus, Manifest } from '../mcp/manifest.ts';
+import { type Buckets, bucketTtl } from './buckets.ts';
+import { followBucket } from './follow.ts';
+import { readJsonObject } from './json-bytes.ts';
+import { token } from './subjects.ts';
+
+/** KV values share NATS' message limit (1 MiB by default), so a manifest is stored in parts. */
+const partBytes = 512 * 1024;
+const beatMs = 1_000;
+
+/** What a worker writes into the registry. */
+export interface Announcer {
+  /** Stores the manifest and makes it the server's last known one. */
+  publish(manifest: Manifest): Promise<void>;
+  /** Writes the status now; it is repeated every second until `close`. */
+  setStatus(status: InstanceStatus): void;
+  /** Takes this process out of the registry. */
+  close(): Promise<void>;
+}
+
+export function createAnnouncer(buckets: Buckets, server: string, instance: string, log: Logger): Announcer {
+  const key = `${token(server)}.${token(instance)}`;
+  let current: InstanceStatus | undefined;
+  let published: string | undefined;
+  let failing = false;
+  let closed = false;
+
+  function beat(): void {
+    if (current === undefined || closed) return;
+    buckets.workers.put(key, JSON.stringify(current)).then(
+      () => {
+        failing = false;
+      },
+      (error: unknown) => {
+        if (!failing) log.warn({ err: error }, 'cannot write the heartbeat');
+        failing = true;
+      },
+    );
+  }
+
+  const timer = setInterval(beat, beatMs);
+  return {
+    async publish(manifest) {
+      const { hash, ...rest } = manifest;
+      const bytes = Buffer.from(JSON.stringify(rest), 'utf8');
+      const parts = Math.max(1, Math.ceil(bytes.length / partBytes));
+      const root = token(server);
+      for (let n = 0; n < parts; n += 1) {
+        await buckets.catalog.put(`${root}.${hash}.${n}`, bytes.subarray(n * partBytes, (n + 1) * partBytes));
+      }
+      await buckets.catalog.put(`${root}.head`, JSON.stringify({ server, hash, parts }));
+      if (published !== undefined && published !== hash) await forget(buckets.catalog, `${root}.${published}.>`);
+      published = hash;
+    },
+    setStatus(status) {
+      current = status;
+      beat();
+    },
+    async close() {
+      closed = true;
+      clearInterval(timer);
+      await buckets.workers.delete(key).catch(() => undefined);
+    },
+  };
+}
+
+async function forget(kv: KV, filter: string): Promise<void> {
+  const keys: string[] = [];
+  for await (const key of await kv.keys(filter)) keys.push(key);
+  for (const key of keys) await kv.purge(key);
+}
+
+/** Removes all that is known of a server: it was taken out of the configuration. */
+export async function forgetServer(buckets: Buckets, server: string): Promise<void> {
+  await forget(buckets.catalog, `${token(server)}.>`);
+}
+
+export interface RegistryListener {
+  /** A worker process said how it is; called every second for each. */
+  onStatus(status: InstanceStatus): void;
+  /** A worker process is gone: it said so, or was silent for 4 s. */
+  onGone(server: string, instance: string): void;
+  /** The server's manifest as its living workers (or the last ones) offer it; undefined: forgotten. */
+  onManifest(server: string, manifest: Manifest | undefined): void;
+}
+
+export interface Registry {
+  /** Resolves when what was known at the start has been told to the listener. */
+  readonly caughtUp: Promise<void>;
+  close(): void;
+}
+
+interface Head {
+  readonly hash: string;
+  readonly parts: number;
+}
+
+const silentMs = bucketTtl.workersMs - 1_000;
+
+/** Follows the registry and keeps it in memory. Workers with different manifests are merged: newest process first. */
+export function followRegistry(buckets: Buckets, listener: RegistryListener, log: Logger): Registry {
+  const statuses = new Map<string, { status: InstanceStatus; seenAt: number }>();
+  const heads = new Map<string, Head>();
+  const manifests = new Map<string, Map<string, Manifest>>();
+  const told = new Map<string, string>();
+  const loading = new Map<string, Promise<void>>();
+
+  const workers = followBucket({
+    kv: buckets.workers,
+    log,
+    onEntry(key, value) {
+      if (value === undefined) {
+        drop(key);
+        return;
+      }
+      const status = readJsonObject(value) as InstanceStatus | undefined;
+      if (status === undefined || typeof status.server !== 'string' || typeof status.instance !== 'string') return;
+      statuses.set(key, { status, seenAt: performance.now() });
+      listener.onStatus(status);
+      void refresh(status.server);
+    },
+  });
+  const catalog = followBucket({
+    kv: buckets.catalog,
+    filter: '*.head',
+    log,
+    onEntry(key, value) {
+      const head = value === undefined ? undefined : readJsonObject(value);
+      if (head === undefined) {
+        for (const server of heads.keys()) if (`${token(server)}.head` === key) forgotten(server);
+        return;
+      }
+      const { server, hash, parts } = head;
+      if (typeof server !== 'string' || typeof hash !== 'string' || typeof parts !== 'number') return;
+      heads.set(server, { hash, parts });
+      void refresh(server);
+    },
+  });
+  const timer = setInterval(() => {
+    const now = performance.now();
+    for (const [key, { seenAt }] of statuses) if (now - seenAt > silentMs) drop(key);
+  }, 500);
+
+  function drop(key: string): void {
+    const known = statuses.get(key);
+    if (known === undefined) return;
+    statuses.delete(key);
+    listener.onGone(known.status.server, known.status.instance);
+    void refresh(known.status.server);
+  }
+
+  function forgotten(server: string): void {
+    heads.delete(server);
+    manifests.delete(server);
+    told.delete(server);
+    listener.onManifest(server, undefined);
+  }
+
+  /** One refresh of a server at a time, so that an older manifest never overtakes a newer one. */
+  async function refresh(server: string): Promise<void> {
+    const wanted = wantedHashes(server);
+    const version = wanted.join(' ');
+    if (told.get(server) === version || wanted.length === 0) return;
+    const before = loading.get(server) ?? Promise.resolve();
+    const next = before
+      .then(() => load(server))
+      .catch((error: unknown) => log.warn({ err: error, server }, 'cannot read a manifest'));
+    loading.set(server, next);
+    await next;
+  }
+
+  /** Hashes of the living workers, newest process first; the head alone when nobody lives. */
+  function wantedHashes(server: string): string[] {
+    const living = [...statuses.values()]
+      .map(({ status }) => status)
+      .filter((status) => status.server === server && status.manifest !== undefined)
+      .sort((a, b) => b.startedAt - a.startedAt || (a.instance < b.instance ? -1 : 1));
+    const hashes = [...new Set(living.map((status) => status.manifest as string))];
+    const head = heads.get(server);
+    if (hashes.length === 0 && head !== undefined) hashes.push(head.hash);
+    return hashes;
+  }
+
+  async function load(server: string): Promise<void> {
+    const wanted = wantedHashes(server);
+    const version = wanted.join(' ');
+    if (told.get(server) === version || wanted.length === 0) return;
+    let known = manifests.get(server);
+    if (known === undefined) {
+      known = new Map();
+      manifests.set(server, known);
+    }
+    const found: Manifest[] = [];
+    for (const hash of wanted) {
+      const manifest = known.get(hash) ?? (await read(server, hash));
+      if (manifest !== undefined) found.push(manifest);
+    }
+    if (found.length === 0) return;
+    if (found.length === wanted.length) told.set(server, version);
+    known.clear();
+    for (const manifest of found) known.set(manifest.hash, manifest);
+    listener.onManifest(server, mergeManifests(found));
+  }
+
+  async function read(server: string, hash: string): Promise<Manifest | undefined> {
+    const parts: Uint8Array[] = [];
+    for (let n = 0; ; n += 1) {
+      const entry = await buckets.catalog.get(`${token(server)}.${hash}.${n}`);
+      if (entry === null || entry.operation !== 'PUT') break;
+      parts.push(entry.value);
+    }
+    const rest = parts.length === 0 ? undefined : readJsonObject(Buffer.concat(parts));
+    return rest === undefined ? undefined : ({ ...rest, hash } as JsonObject & Manifest);
+  }
+
+  return {
+    caughtUp: Promise.all([workers.caughtUp, catalog.caughtUp])
+      .then(() => Promise.all(loading.values()))
+      .then(() => undefined),
+    close() {
+      clearInterval(timer);
+      workers.close();
+      catalog.close();
+    },
+  };
+}
+
+/** The union of what several versions of one server offer; the first one wins where both have an item. */
+export function mergeManifests(manifests: readonly Manifest[]): Manifest {
+  const [first, ...others] = manifests;
+  if (first === undefined) throw new Error('mergeManifests needs one manifest');
+  if (others.length === 0) return first;
+  const union = (pick: (manifest: Manifest) => readonly JsonObject[], key: string) => {
+    const items = new Map<unknown, JsonObject>();
+    for (const manifest of manifests)
+      for (const item of pick(manifest)) if (!items.has(item[key])) items.set(item[key], item);
+    return [...items.values()];
+  };
+  return {
+    ...first,
+    hash: manifests.map((manifest) => manifest.hash).join('+'),
+    tools: union((manifest) => manifest.tools, 'name'),
+    prompts: union((manifest) => manifest.prompts, 'name'),
+    resources: union((manifest) => manifest.resources, 'uri'),
+    resourceTemplates: union((manifest) => manifest.resourceTemplates, 'uriTemplate'),
+  };
+}
