@@ -43,6 +43,8 @@ export type AgentReply =
       readonly kind: 'result';
       readonly resultType: string;
       readonly body: Uint8Array | string;
+      /** The tool itself reported a failure. */
+      readonly isError?: boolean | undefined;
       readonly cache?: { readonly ttlMs: number; readonly scope: 'public' | 'private' } | undefined;
       readonly timing?: CallTiming | undefined;
       /** Server and tool that the result came from; the legacy edge looks up whether its output must be wrapped. */

@@ -53,6 +53,14 @@ test('breaker - half-open lets one probe through, closes on success and opens ag
   assert.deepEqual(states, ['open', 'half_open', 'open', 'half_open', 'closed']);
 });
 
+test('breaker - a probe that was cancelled opens it again', async (t) => {
+  const { breaker } = open(t);
+  for (let n = 0; n < 5; n += 1) await assert.rejects(breaker.run(lost));
+  await sleep(150);
+  await assert.rejects(breaker.run(() => Promise.reject(new Error('the agent left'))));
+  assert.equal(breaker.state, 'open');
+});
+
 test('breaker - refusals of our own do not count', async (t) => {
   const { breaker } = open(t);
   for (let n = 0; n < 20; n += 1) await assert.rejects(breaker.run(refused));

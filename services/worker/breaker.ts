@@ -36,16 +36,24 @@ export function createBreaker(config: ServerConfig['breaker'], onChange: (state:
     resetTimeout: config.resetMs,
     rollingPercentilesEnabled: false,
     enableSnapshots: false,
-    // True means success: it closes a half-open breaker, so only what proves a living upstream may pass here.
-    errorFilter: (error: unknown) => !(error instanceof GatewayError && failures.has(error.reason)),
+    // True means success, and success closes a half-open breaker: a probe that was cancelled or refused proves nothing.
+    errorFilter: (error: unknown) => !probing && !(error instanceof GatewayError && failures.has(error.reason)),
   });
   let openedAt = 0;
+  let probing = false;
   breaker.on('open', () => {
+    probing = false;
     openedAt = performance.now();
     onChange('open');
   });
-  breaker.on('halfOpen', () => onChange('half_open'));
-  breaker.on('close', () => onChange('closed'));
+  breaker.on('halfOpen', () => {
+    probing = true;
+    onChange('half_open');
+  });
+  breaker.on('close', () => {
+    probing = false;
+    onChange('closed');
+  });
 
   const retryAfterMs = () =>
     breaker.opened ? Math.max(1, Math.round(config.resetMs - (performance.now() - openedAt))) : 0;

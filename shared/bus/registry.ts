@@ -16,21 +16,21 @@ export interface Announcer {
   /** Stores the manifest and makes it the server's last known one. */
   publish(manifest: Manifest): Promise<void>;
   /** Writes the status now; it is repeated every second until `close`. */
-  setStatus(status: InstanceStatus): void;
+  beat(): void;
   /** Takes this process out of the registry. */
   close(): Promise<void>;
 }
 
-export function createAnnouncer(buckets: Buckets, server: string, instance: string, log: Logger): Announcer {
+export function createAnnouncer(buckets: Buckets, status: () => InstanceStatus, log: Logger): Announcer {
+  const { server, instance } = status();
   const key = `${token(server)}.${token(instance)}`;
-  let current: InstanceStatus | undefined;
   let published: string | undefined;
   let failing = false;
   let closed = false;
 
   function beat(): void {
-    if (current === undefined || closed) return;
-    buckets.workers.put(key, JSON.stringify(current)).then(
+    if (closed) return;
+    buckets.workers.put(key, JSON.stringify(status())).then(
       () => {
         failing = false;
       },
@@ -55,10 +55,7 @@ export function createAnnouncer(buckets: Buckets, server: string, instance: stri
       if (published !== undefined && published !== hash) await forget(buckets.catalog, `${root}.${published}.>`);
       published = hash;
     },
-    setStatus(status) {
-      current = status;
-      beat();
-    },
+    beat,
     async close() {
       closed = true;
       clearInterval(timer);

@@ -34,6 +34,8 @@ function isPlain(byte: number): boolean {
 export interface Subjects {
   /** Offers of calls of one tool; workers of the server share it as a queue group. */
   tool(server: string, tool: string): string;
+  /** Offers of calls of every tool. */
+  tools(server: string): string;
   /** Offers of every other method, shared likewise. */
   rpc(server: string, method: string): string;
   /** Offers of every method but tools/call. */
@@ -63,6 +65,7 @@ export function subjectsOf(tenant = 'default'): Subjects {
   const root = `tb.v1.${token(tenant)}`;
   return {
     tool: (server, tool) => `${root}.call.${token(server)}.tool.${token(tool)}`,
+    tools: (server) => `${root}.call.${token(server)}.tool.*`,
     rpc: (server, method) => `${root}.call.${token(server)}.rpc.${token(method)}`,
     rpcs: (server) => `${root}.call.${token(server)}.rpc.*`,
     instanceCall: (server, instance) => `${root}.inst.${token(server)}.${token(instance)}.call`,

@@ -34,8 +34,26 @@ export interface View {
   list(kind: ListKind, era: 'modern' | 'legacy', cursor: string | undefined): ListPage;
   tool(name: string): Target | undefined;
   prompt(name: string): Target | undefined;
-  /** By exact list entry, else by template, else by the server that last returned a link to it. */
+  /**
+   * By exact list entry, else by template, else by the server that last returned a link to it, else by the only server whose
+   * resources have that scheme, else by the only server that serves resources.
+   */
   resource(uri: string): Target | undefined;
+  /** A resource template by its own text, as `completion/complete` names it. */
+  template(uriTemplate: string): Target | undefined;
+  /** The server that takes a method toolbus does not know; only the endpoint of a server has one, and only for who may. */
+  vendorMethod(method: string): string | undefined;
+  /**
+   * How this view's agents spell a URI of that server: with a prefix where the plain one leads to another server.
+   * For every URI on its way to an agent (links in results, `notifications/resources/updated`).
+   */
+  agentUri(server: string, uri: string): string;
+  /** True when results of that server may hold URIs that `agentUri` changes. */
+  rewritesUris(server: string): boolean;
+  /** True when links in results help `resource` to find the owner of a URI that no list names. */
+  readonly learnsLinks: boolean;
+  /** That server returned a link to this URI to an agent of this view. */
+  noteLink(server: string, uri: string): void;
   /** Names of the servers in this view, sorted. */
   readonly servers: readonly string[];
 }

@@ -1,0 +1,181 @@
+import { diffServers } from '../../../shared/config/diff.ts';
+import { type LoadedConfig, loadConfig } from '../../../shared/config/load.ts';
+import { type Runtime, requireSafeBind, resolveRuntime } from '../../../shared/config/runtime.ts';
+import { watchConfig } from '../../../shared/config/watch.ts';
+import { createLogger, type Logger } from '../../../shared/log.ts';
+import { type Ingress, startIngress } from '../../ingress/main.ts';
+import { type NatsServer, startNatsServer } from '../../nats-server/start.ts';
+import { createDevelopmentKey } from '../development-key.ts';
+import type { CommonFlags } from '../flags.ts';
+import { readyLine, type ServerReport } from '../output/ready.ts';
+import { welcome } from '../output/welcome.ts';
+import { writeRunning } from '../running.ts';
+import { createFleet, type Fleet } from '../supervise/fleet.ts';
+import { reportServer } from '../supervise/reports.ts';
+import { untilStopped } from '../until-stopped.ts';
+
+/** A server that has neither come up nor failed by then is reported as starting. */
+const settleMs = 15_000;
+/** A changed server's old workers stay until the new ones are ready, at most this long. */
+const replaceMs = 15_000;
+
+/** `toolbus up`: nats-server, ingress and all workers on this machine. */
+export async function runUp(flags: CommonFlags): Promise<number> {
+  const startedAt = performance.now();
+  const runtime = resolveRuntime(flags, process.env);
+  const quiet = flags.json !== true && flags.logLevel === undefined && process.env['TOOLBUS_LOG_LEVEL'] === undefined;
+  const log = createLogger(quiet ? 'error' : runtime.logLevel, 'up');
+  const options = {
+    env: process.env,
+    cwd: process.cwd(),
+    forUp: true,
+    dataDir: runtime.dataDir,
+    makeDirectories: true,
+  };
+  let loaded = await loadConfig({ ...options, file: flags.config });
+  requireSafeBind(loaded.config, runtime.host);
+  const warnings = loaded.warnings;
+  for (const warning of warnings) log.warn(warning);
+
+  const external = runtime.nats ?? loaded.config.nats.url;
+  const natsServer = external === undefined ? await startNatsServer({ dataDir: runtime.dataDir, log }) : undefined;
+  const nats = external ?? withCredentials(natsServer as NatsServer);
+  let fleet: Fleet | undefined;
+  let ingress: Ingress | undefined;
+  try {
+    fleet = createFleet({
+      entry: process.argv[1] ?? '',
+      nats,
+      configFile: loaded.file,
+      dataDir: runtime.dataDir,
+      logLevel: quiet ? 'error' : runtime.logLevel,
+      cwd: options.cwd,
+      log,
+    });
+    // Workers come up while the ingress does.
+    for (const [name, server] of Object.entries(loaded.config.servers))
+      if (!server.disabled) fleet.start(name, server.instances);
+    const developmentKey = createDevelopmentKey(loaded.config, runtime.host);
+    ingress = await startIngress({
+      config: loaded.config,
+      bus: { url: nats, credentials: loaded.config.nats.credentials },
+      tenant: loaded.config.nats.tenant,
+      host: runtime.host,
+      port: runtime.port,
+      adminHost: runtime.adminHost,
+      adminPort: runtime.adminPort,
+      developmentKey,
+      log,
+    });
+    const forgetRunning = await rememberRunning(runtime, natsServer === undefined ? undefined : { nats, ingress });
+    const servers = await settled(loaded, ingress, fleet);
+    const watcher = watchConfig({
+      loaded,
+      reload: (file) => loadConfig({ ...options, file }),
+      onChange: async (next) => {
+        requireSafeBind(next.config, runtime.host);
+        await apply(loaded, next, ingress as Ingress, fleet as Fleet, log);
+        loaded = next;
+      },
+      onInvalid: (error) => log.error({ err: error }, 'the changed configuration is refused; the old one stays'),
+    });
+    const ready = { mcp: ingress.mcp, admin: ingress.admin, nats, key: developmentKey, servers };
+    process.stdout.write(
+      runtime.json
+        ? readyLine(ready)
+        : welcome({ ...ready, config: loaded, natsServer, warnings, readyMs: performance.now() - startedAt }),
+    );
+    const running = { fleet, ingress };
+    return await untilStopped(async () => {
+      if (!runtime.json) process.stderr.write('\nstopping: finishing what is in flight\n');
+      await watcher.close();
+      // The ingress first: it lets answers finish, which needs the workers.
+      await running.ingress.close();
+      await running.fleet.close();
+      await forgetRunning();
+      await natsServer?.close();
+    });
+  } catch (error) {
+    await fleet?.close();
+    await ingress?.close(0);
+    await natsServer?.close();
+    throw error;
+  }
+}
+
+function withCredentials({ url, user, password }: NatsServer): string {
+  const full = new URL(url);
+  full.username = user;
+  full.password = password;
+  return full.href;
+}
+
+async function rememberRunning(
+  runtime: Runtime,
+  running: { nats: string; ingress: Ingress } | undefined,
+): Promise<() => Promise<void>> {
+  if (running === undefined) return async () => {};
+  const { nats, ingress } = running;
+  return writeRunning(runtime.dataDir, { pid: process.pid, nats, mcp: ingress.mcp, admin: ingress.admin });
+}
+
+/** Waits until each server's first worker is ready or has failed. */
+async function settled(loaded: LoadedConfig, ingress: Ingress, fleet: Fleet): Promise<ServerReport[]> {
+  const names = Object.keys(loaded.config.servers).filter((name) => loaded.config.servers[name]?.disabled !== true);
+  const reports = () =>
+    names.map((name) => reportServer(name, ingress.core.catalog.instances(name), fleet.pidsOf(name)));
+  await until(settleMs, () =>
+    reports().every(
+      ({ name, status }) =>
+        status === 'failed' || (status === 'ready' && ingress.core.catalog.manifest(name) !== undefined),
+    ),
+  );
+  return reports();
+}
+
+async function apply(
+  before: LoadedConfig,
+  next: LoadedConfig,
+  ingress: Ingress,
+  fleet: Fleet,
+  log: Logger,
+): Promise<void> {
+  const { added, removed, changed } = diffServers(before.config, next.config);
+  const instancesOf = (name: string) => next.config.servers[name]?.instances ?? 1;
+  ingress.reload(next.config);
+  for (const name of added) fleet.start(name, instancesOf(name));
+  await Promise.all([
+    ...changed.map(async (name) => {
+      const old = fleet.pidsOf(name);
+      const fresh = fleet.start(name, instancesOf(name));
+      await until(
+        replaceMs,
+        () => reportServer(name, ingress.core.catalog.instances(name), fresh).status !== 'starting',
+      );
+      await fleet.stop(old);
+    }),
+    ...removed.map(async (name) => {
+      await fleet.stop(fleet.pidsOf(name));
+      await ingress.core.forget(name);
+    }),
+  ]);
+  log.info({ added, removed, changed }, 'the configuration was applied');
+}
+
+/** Looks again and again until `test` holds or the time is over. */
+function until(limitMs: number, test: () => boolean): Promise<void> {
+  return new Promise((resolve) => {
+    const look = () => {
+      if (!test()) return;
+      finish();
+    };
+    const finish = () => {
+      clearTimeout(limit);
+      clearInterval(poll);
+      resolve();
+    };
+    const limit = setTimeout(finish, limitMs);
+    const poll = setInterval(look, 20);
+    look();
+  });
+}

@@ -1,0 +1,105 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from '../../../shared/log.ts';
+import { type GuardedChild, spawnGuarded } from '../../../shared/process/guarded-child.ts';
+import { supervisedVariable } from '../commands/worker.ts';
+
+export interface FleetOptions {
+  /** The program that this process runs: workers are started from the same. */
+  readonly entry: string;
+  /** With credentials; it reaches workers through their environment, never through argv. */
+  readonly nats: string;
+  readonly configFile: string;
+  readonly dataDir: string;
+  readonly logLevel: string;
+  readonly cwd: string;
+  readonly log: Logger;
+}
+
+/** The worker processes of `up`: started, started again when they die, stopped. */
+export interface Fleet {
+  /** Starts that many workers of a server; resolves with their process ids once they have been spawned. */
+  start(server: string, instances: number): readonly number[];
+  /** Lets the workers with these process ids finish what runs, then ends them. */
+  stop(pids: readonly number[]): Promise<void>;
+  /** Process ids of a server's workers now. */
+  pidsOf(server: string): readonly number[];
+  close(): Promise<void>;
+}
+
+interface Slot {
+  readonly server: string;
+  child: GuardedChild | undefined;
+  stopping: boolean;
+  failures: number;
+}
+
+/** Longer than the worker's own 10 s for what is in flight. */
+const graceMs = 12_000;
+const firstBackoffMs = 200;
+const longestBackoffMs = 30_000;
+/** A worker that lived this long starts again at once when it dies. */
+const healthyMs = 10_000;
+
+export function createFleet(options: FleetOptions): Fleet {
+  const { log } = options;
+  const slots = new Set<Slot>();
+
+  function spawn(slot: Slot): void {
+    const child = spawnGuarded({
+      command: process.execPath,
+      args: [
+        ...process.execArgv,
+        options.entry,
+        'worker',
+        slot.server,
+        '--config',
+        options.configFile,
+        '--data-dir',
+        options.dataDir,
+        '--log-level',
+        options.logLevel,
+        '--json',
+      ],
+      env: { ...process.env, NATS_URL: options.nats, TOOLBUS_NATS: options.nats, [supervisedVariable]: '1' },
+      cwd: options.cwd,
+    });
+    slot.child = child;
+    child.stdout.resume();
+    child.stderr.pipe(process.stderr, { end: false });
+    const startedAt = performance.now();
+    void child.exited.then(async ({ code, signal }) => {
+      if (slot.stopping) return;
+      slot.failures = performance.now() - startedAt > healthyMs ? 0 : slot.failures + 1;
+      const pause = slot.failures === 0 ? 0 : Math.min(longestBackoffMs, firstBackoffMs * 2 ** (slot.failures - 1));
+      log.warn({ server: slot.server, code, signal, restartInMs: pause }, 'a worker ended; starting it again');
+      await sleep(pause);
+      if (!slot.stopping) spawn(slot);
+    });
+  }
+
+  async function end(slot: Slot): Promise<void> {
+    slot.stopping = true;
+    slots.delete(slot);
+    await slot.child?.stop({ graceMs });
+  }
+
+  const select = (test: (slot: Slot) => boolean) => [...slots].filter(test);
+
+  return {
+    start(server, instances) {
+      return Array.from({ length: instances }, () => {
+        const slot: Slot = { server, child: undefined, stopping: false, failures: 0 };
+        slots.add(slot);
+        spawn(slot);
+        return slot.child?.pid ?? 0;
+      });
+    },
+    async stop(pids) {
+      await Promise.all(select((slot) => slot.child !== undefined && pids.includes(slot.child.pid)).map(end));
+    },
+    pidsOf: (server) => select((slot) => slot.server === server).flatMap((slot) => slot.child?.pid ?? []),
+    async close() {
+      await Promise.all([...slots].map(end));
+    },
+  };
+}

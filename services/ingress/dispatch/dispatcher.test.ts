@@ -1,0 +1,176 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { AttemptOptions, AttemptOutcome } from '../../../shared/bus/caller.ts';
+import { GatewayError } from '../../../shared/errors.ts';
+import type { Call } from '../../../shared/mcp/call.ts';
+import type { InstanceStatus } from '../../../shared/mcp/manifest.ts';
+import { createDispatcher } from './dispatcher.ts';
+
+const reply = (instance: string): AttemptOutcome => ({
+  kind: 'answered',
+  reply: { kind: 'error', error: { code: 1, message: '' }, instance, timing: { totalMs: 0, upstreamMs: 0 } },
+});
+const refused = (why: 'full' | 'no_responders' | 'no_accept' | 'breaker', instance?: string): AttemptOutcome => ({
+  kind: 'refused',
+  why,
+  instance,
+});
+
+function status(instance: string, more: Partial<InstanceStatus> = {}): InstanceStatus {
+  return {
+    server: 's',
+    instance,
+    state: 'ready',
+    tools: 1,
+    concurrency: 2,
+    inFlight: 0,
+    breaker: 'closed',
+    eras: ['legacy'],
+    transport: 'stdio',
+    restarts: 0,
+    pid: 1,
+    host: 'h',
+    version: '0',
+    startedAt: 0,
+    ...more,
+  };
+}
+
+const call: Call = {
+  id: 'c',
+  server: 's',
+  method: 'tools/call',
+  target: 't',
+  params: {},
+  agent: { protocolVersion: '2026-07-28', capabilities: {} },
+  principal: { id: 'a', method: 'key' },
+  wantsProgress: false,
+  timeoutMs: 1_000,
+  headers: {},
+};
+
+function build(
+  instances: InstanceStatus[],
+  attempt: (instance: string | undefined, n: number) => AttemptOutcome | Promise<AttemptOutcome>,
+) {
+  const offers: (string | undefined)[] = [];
+  const free = new Set<(server: string, instance: string) => void>();
+  const dispatcher = createDispatcher({
+    instances: () => instances,
+    onFree(listener) {
+      free.add(listener);
+      return () => free.delete(listener);
+    },
+    async attempt(_call, options: AttemptOptions) {
+      offers.push(options.instance);
+      return attempt(options.instance, offers.length);
+    },
+  });
+  const dispatch = (from: Partial<Call> = {}, signal = new AbortController().signal) =>
+    dispatcher.dispatch({ ...call, ...from }, { signal, onNotification: () => {} });
+  const sayFree = () => {
+    for (const listener of free) listener('s', 'x');
+  };
+  return { dispatcher, dispatch, offers, sayFree };
+}
+
+const reasonIs = (reason: string) => (error: unknown) => error instanceof GatewayError && error.reason === reason;
+
+test('dispatcher - a process that is full is passed over for the other one', async () => {
+  const { dispatch, offers } = build([status('x'), status('y')], (instance) =>
+    instance === 'x' ? refused('full', 'x') : reply('y'),
+  );
+  for (let n = 0; n < 20; n += 1) assert.equal((await dispatch()).instance, 'y');
+  assert.ok(offers.includes('x'));
+});
+
+test('dispatcher - an open breaker everywhere is answered circuit_open without an offer', async () => {
+  const { dispatch, offers } = build([status('x', { breaker: 'open', retryAfterMs: 900 })], () => reply('x'));
+  await assert.rejects(
+    dispatch(),
+    (error) => reasonIs('circuit_open')(error) && (error as GatewayError).retryAfterMs === 900,
+  );
+  assert.equal(offers.length, 0);
+});
+
+test('dispatcher - while the one half-open process is probed, others are answered circuit_open', async () => {
+  let finish = (_: AttemptOutcome) => {};
+  const { dispatch } = build(
+    [status('x', { breaker: 'half_open' })],
+    () =>
+      new Promise((resolve) => {
+        finish = resolve;
+      }),
+  );
+  const probe = dispatch();
+  await sleep(10);
+  await assert.rejects(dispatch(), reasonIs('circuit_open'));
+  finish(reply('x'));
+  await probe;
+});
+
+test('dispatcher - no process that serves is answered no_worker at once', async () => {
+  const { dispatch, offers } = build([status('x', { state: 'failed' })], () => reply('x'));
+  await assert.rejects(dispatch(), reasonIs('no_worker'));
+  assert.equal(offers.length, 0);
+});
+
+test('dispatcher - nobody known is asked through the group and then answered no_worker', async () => {
+  const { dispatch, offers } = build([], () => refused('no_responders'));
+  await assert.rejects(dispatch(), reasonIs('no_worker'));
+  assert.deepEqual(offers, [undefined]);
+});
+
+test('dispatcher - a process that does not accept is left alone by the next calls', async () => {
+  const { dispatch, offers } = build([status('x'), status('y')], (instance) =>
+    instance === 'x' ? refused('no_accept') : reply('y'),
+  );
+  for (let n = 0; n < 20; n += 1) await dispatch();
+  assert.ok(offers.filter((instance) => instance === 'x').length <= 1);
+});
+
+test('dispatcher - calls above the capacity wait and start as slots come free', async () => {
+  let running = 0;
+  let most = 0;
+  const { dispatch, dispatcher } = build([status('x', { concurrency: 2 })], async () => {
+    running += 1;
+    most = Math.max(most, running);
+    await sleep(5);
+    running -= 1;
+    return reply('x');
+  });
+  await Promise.all(Array.from({ length: 12 }, () => dispatch()));
+  assert.equal(most, 2);
+  assert.deepEqual(dispatcher.load().get('s'), { waiting: 0, inFlight: 0 });
+});
+
+test('dispatcher - when others hold every slot the call waits for free and is offered again', async () => {
+  const { dispatch, sayFree } = build([status('x')], (_instance, n) => (n <= 2 ? refused('full', 'x') : reply('x')));
+  const answer = dispatch();
+  await sleep(10);
+  sayFree();
+  assert.equal((await answer).instance, 'x');
+});
+
+test('dispatcher - a waiting call that is cancelled leaves the queue', async () => {
+  const { dispatch, dispatcher } = build([status('x', { concurrency: 1 })], async () => {
+    await sleep(100);
+    return reply('x');
+  });
+  const first = dispatch();
+  const controller = new AbortController();
+  const second = dispatch({}, controller.signal);
+  await sleep(10);
+  assert.equal(dispatcher.load().get('s')?.waiting, 1);
+  controller.abort('gone');
+  await assert.rejects(second, (reason) => reason === 'gone');
+  assert.equal(dispatcher.load().get('s')?.waiting, 0);
+  await first;
+});
+
+test('dispatcher - a call bound to a process that is gone fails as upstream_lost and is offered nowhere else', async () => {
+  const { dispatch, offers } = build([status('x')], () => refused('no_responders'));
+  await assert.rejects(dispatch({ instance: 'gone' }), reasonIs('upstream_lost'));
+  assert.deepEqual(offers, ['gone']);
+});

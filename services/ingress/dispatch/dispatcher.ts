@@ -1,0 +1,146 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { AttemptOptions, AttemptOutcome } from '../../../shared/bus/caller.ts';
+import { GatewayError } from '../../../shared/errors.ts';
+import type { Call, Reply } from '../../../shared/mcp/call.ts';
+import type { InstanceStatus } from '../../../shared/mcp/manifest.ts';
+import { canServe, chooseInstance } from './balance.ts';
+import { createLane, type Lane } from './lane.ts';
+
+/** Gets a call answered: waits for a slot, picks a worker, offers again where nothing ran. */
+export interface Dispatcher {
+  /**
+   * Resolves with what the server answered. Rejects with GatewayError, or with the signal's reason when the agent cancelled.
+   * A call that may have run is never offered again.
+   */
+  dispatch(call: Call, options: DispatchOptions): Promise<Reply>;
+  /** Calls waiting and on their way, by server. */
+  load(): ReadonlyMap<string, { readonly waiting: number; readonly inFlight: number }>;
+}
+
+export type DispatchOptions = Pick<AttemptOptions, 'signal' | 'onNotification' | 'beforeGo'>;
+
+export interface DispatcherOptions {
+  attempt(call: Call, options: AttemptOptions): Promise<AttemptOutcome>;
+  onFree(listener: (server: string, instance: string) => void): () => void;
+  instances(server: string): readonly InstanceStatus[];
+}
+
+/** Offers of one call, the first included. */
+const maxOffers = 6;
+/** A call waits at most this long for a slot. */
+const maxWaitMs = 30_000;
+/** Pauses before offering again when nobody answered although somebody should be there. */
+const againMs = [30, 120, 350] as const;
+
+export function createDispatcher({ attempt, onFree, instances }: DispatcherOptions): Dispatcher {
+  const lanes = new Map<string, Lane>();
+  onFree((server) => lanes.get(server)?.unblock());
+
+  function laneOf(server: string): Lane {
+    let lane = lanes.get(server);
+    if (lane === undefined) {
+      lane = createLane(() => instances(server));
+      lanes.set(server, lane);
+    }
+    return lane;
+  }
+
+  async function dispatch(call: Call, options: DispatchOptions): Promise<Reply> {
+    if (call.instance !== undefined) return pinned(call, call.instance, options);
+    const lane = laneOf(call.server);
+    refuseWhereNobodyServes(call.server, lane);
+    const waitMs = Math.min(maxWaitMs, call.timeoutMs);
+    await lane.enter(call.principal.id, options.signal, waitMs, false);
+    let entered = true;
+    try {
+      const tried = new Set(lane.suspects());
+      let pauses = 0;
+      for (let offers = 1; ; offers += 1) {
+        const outcome = await offer(call, chooseInstance(instances(call.server), lane.own, tried), lane, options);
+        if (outcome.kind === 'answered') return outcome.reply;
+        if (outcome.instance !== undefined) tried.add(outcome.instance);
+        if (outcome.why === 'full') {
+          if (instances(call.server).some((status) => canServe(status) && !tried.has(status.instance))) continue;
+          lane.block();
+          lane.leave();
+          entered = false;
+          await lane.enter(call.principal.id, options.signal, waitMs, true);
+          entered = true;
+          tried.clear();
+          offers = 0;
+          continue;
+        }
+        refuseWhereNobodyServes(call.server, lane, outcome);
+        const nobodyKnown = outcome.why === 'no_responders' && instances(call.server).length === 0;
+        if (nobodyKnown || offers >= maxOffers || pauses >= againMs.length) throw noWorker(call.server);
+        if (outcome.why === 'no_responders' || outcome.why === 'no_accept') {
+          await sleep(againMs[pauses]);
+          pauses += 1;
+        }
+      }
+    } finally {
+      if (entered) lane.leave();
+    }
+  }
+
+  async function offer(
+    call: Call,
+    instance: string | undefined,
+    lane: Lane,
+    options: DispatchOptions,
+  ): Promise<AttemptOutcome> {
+    if (instance === undefined) return attempt(call, { ...options, instance });
+    lane.count(instance, 1);
+    try {
+      const outcome = await attempt(call, { ...options, instance });
+      if (outcome.kind === 'refused' && outcome.why === 'no_accept') lane.suspect(instance);
+      return outcome.kind === 'refused' && outcome.instance === undefined ? { ...outcome, instance } : outcome;
+    } finally {
+      lane.count(instance, -1);
+    }
+  }
+
+  /** Only one process can go on with this call. */
+  async function pinned(call: Call, instance: string, options: DispatchOptions): Promise<Reply> {
+    for (let offers = 0; offers < maxOffers; offers += 1) {
+      const outcome = await attempt(call, { ...options, instance });
+      if (outcome.kind === 'answered') return outcome.reply;
+      if (outcome.why !== 'full' && outcome.why !== 'no_accept') break;
+      await sleep(againMs[Math.min(offers, againMs.length - 1)]);
+    }
+    throw new GatewayError('upstream_lost', 'the worker that was to go on with this call is gone', {
+      executed: 'unknown',
+    });
+  }
+
+  /** Fails fast, without a round trip, where every process says that it cannot take calls. */
+  function refuseWhereNobodyServes(server: string, lane: Lane, outcome?: AttemptOutcome): void {
+    const known = instances(server);
+    if (known.length === 0) return;
+    const serving = known.filter(canServe);
+    const onlyProbes = serving.length > 0 && serving.every((status) => status.breaker === 'half_open');
+    const refusedProbe = outcome?.kind === 'refused' && outcome.why === 'breaker';
+    if (onlyProbes && (refusedProbe || (outcome === undefined && lane.inFlight >= serving.length)))
+      throw circuitOpen(serving);
+    if (serving.length > 0) return;
+    const open = known.filter((status) => status.breaker === 'open');
+    if (open.length > 0) throw circuitOpen(open);
+    throw noWorker(server);
+  }
+
+  return {
+    dispatch,
+    load() {
+      return new Map([...lanes].map(([server, lane]) => [server, { waiting: lane.waiting, inFlight: lane.inFlight }]));
+    },
+  };
+}
+
+function circuitOpen(instances: readonly InstanceStatus[]): GatewayError {
+  const retryAfterMs = Math.min(...instances.map((status) => status.retryAfterMs ?? 1_000));
+  return new GatewayError('circuit_open', 'the circuit breaker of this server is open', { retryAfterMs });
+}
+
+function noWorker(server: string): GatewayError {
+  return new GatewayError('no_worker', `no worker of ${server} can take this call now`, { retryAfterMs: 1_000 });
+}

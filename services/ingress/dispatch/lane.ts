@@ -1,0 +1,124 @@
+import { GatewayError } from '../../../shared/errors.ts';
+import type { InstanceStatus } from '../../../shared/mcp/manifest.ts';
+import { capacityOf } from './balance.ts';
+import { createWaitQueue } from './wait-queue.ts';
+
+/** Waiting calls of one server in this ingress; more are refused as overloaded. */
+const maxWaiting = 2_000;
+/** A server whose slots are all taken by other ingresses is asked again after this time, if no worker says `free` before. */
+const askAgainMs = 100;
+/** A process that did not answer an offer is left alone for this long. */
+const suspectMs = 2_000;
+
+/** The way to one server: how many calls this ingress has on it, who waits, and which processes to leave alone. */
+export interface Lane {
+  /** Calls on their way, by worker process. */
+  readonly own: ReadonlyMap<string, number>;
+  readonly inFlight: number;
+  readonly waiting: number;
+  /** Resolves when it is this call's turn. Rejects with `overloaded`, or with the signal's reason. `again`: it had its turn and found every slot taken. */
+  enter(agent: string, signal: AbortSignal, maxWaitMs: number, again: boolean): Promise<void>;
+  /** The call has ended or gives its turn back. */
+  leave(): void;
+  /** Every slot was taken: nobody's turn until a slot is free. */
+  block(): void;
+  unblock(): void;
+  count(instance: string, by: 1 | -1): void;
+  suspect(instance: string): void;
+  suspects(): ReadonlySet<string>;
+}
+
+interface Waiter {
+  readonly agent: string;
+  start(): void;
+}
+
+export function createLane(instances: () => readonly InstanceStatus[]): Lane {
+  const queue = createWaitQueue<Waiter>(maxWaiting);
+  const own = new Map<string, number>();
+  const suspected = new Map<string, number>();
+  let inFlight = 0;
+  let blockedTimer: NodeJS.Timeout | undefined;
+
+  const hasRoom = () => blockedTimer === undefined && inFlight < (capacityOf(instances()) ?? Number.POSITIVE_INFINITY);
+
+  function pump(): void {
+    while (queue.size > 0 && hasRoom()) queue.next()?.start();
+  }
+
+  function unblock(): void {
+    clearTimeout(blockedTimer);
+    blockedTimer = undefined;
+    pump();
+  }
+
+  return {
+    own,
+    get inFlight() {
+      return inFlight;
+    },
+    get waiting() {
+      return queue.size;
+    },
+    enter(agent, signal, maxWaitMs, again) {
+      if (queue.size === 0 && hasRoom()) {
+        inFlight += 1;
+        return Promise.resolve();
+      }
+      return new Promise((resolve, reject) => {
+        const stopWaiting = () => {
+          clearTimeout(timer);
+          signal.removeEventListener('abort', onAbort);
+        };
+        const waiter: Waiter = {
+          agent,
+          start() {
+            stopWaiting();
+            inFlight += 1;
+            resolve();
+          },
+        };
+        const giveUp = (reason: unknown) => {
+          stopWaiting();
+          if (queue.remove(agent, waiter)) reject(reason);
+        };
+        const onAbort = () => giveUp(signal.reason);
+        const timer = setTimeout(() => giveUp(overloaded()), maxWaitMs);
+        signal.addEventListener('abort', onAbort, { once: true });
+        if (again) queue.putBack(agent, waiter);
+        else if (!queue.push(agent, waiter)) {
+          stopWaiting();
+          reject(overloaded());
+        }
+      });
+    },
+    leave() {
+      inFlight -= 1;
+      if (blockedTimer === undefined) pump();
+      else unblock();
+    },
+    block() {
+      blockedTimer ??= setTimeout(unblock, askAgainMs);
+    },
+    unblock,
+    count(instance, by) {
+      const load = (own.get(instance) ?? 0) + by;
+      if (load > 0) own.set(instance, load);
+      else own.delete(instance);
+    },
+    suspect(instance) {
+      suspected.set(instance, performance.now() + suspectMs);
+    },
+    suspects() {
+      const now = performance.now();
+      for (const [instance, until] of suspected) if (now > until) suspected.delete(instance);
+      return new Set(suspected.keys());
+    },
+  };
+}
+
+function overloaded(): GatewayError {
+  return new GatewayError('overloaded', 'every worker of this server is busy and too many calls are waiting', {
+    retryAfterMs: 1_000,
+  });
+}

@@ -1,0 +1,38 @@
+import type { OutgoingHttpHeaders } from 'node:http';
+import type { GatewayError } from '../../../../shared/errors.ts';
+import type { RequestId, RpcError } from '../../../../shared/mcp/json-rpc.ts';
+import { gatewayErrorBody, gatewayErrorHeaders, rpcErrorBody } from '../answers.ts';
+
+/** How one request of an agent ended. */
+export interface Answer {
+  /** JSON text of the JSON-RPC response; undefined for a cancelled request, which gets none. */
+  readonly body: string | Uint8Array | undefined;
+  /** Of the HTTP response, when this answer is the whole of it. */
+  readonly status: number;
+  readonly headers?: OutgoingHttpHeaders | undefined;
+}
+
+/** A cancelled request gets no response (2025-11-25, basic/utilities/cancellation). */
+export const noAnswer: Answer = { body: undefined, status: 200 };
+
+const closing = Buffer.from('}');
+
+/** Splices the JSON text of a result into a response, without looking at it. */
+export function resultAnswer(id: RequestId, result: string | Uint8Array, headers?: OutgoingHttpHeaders): Answer {
+  const head = `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":`;
+  const body = typeof result === 'string' ? `${head}${result}}` : Buffer.concat([Buffer.from(head), result, closing]);
+  return { body, status: 200, headers };
+}
+
+export function errorAnswer(
+  id: RequestId | null,
+  error: RpcError,
+  status = 200,
+  headers?: OutgoingHttpHeaders | undefined,
+): Answer {
+  return { body: rpcErrorBody(id, error), status, headers };
+}
+
+export function gatewayAnswer(id: RequestId | null, error: GatewayError, callId: string): Answer {
+  return { body: gatewayErrorBody(id, error, callId), status: error.status, headers: gatewayErrorHeaders(error) };
+}

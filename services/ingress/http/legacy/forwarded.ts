@@ -1,0 +1,36 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { isJsonObject, type JsonObject } from '../../../../shared/mcp/json.ts';
+import { metaKey } from '../../../../shared/mcp/meta.ts';
+
+const traceHeaders: readonly string[] = ['traceparent', 'tracestate', 'baggage'];
+const edgeKeys: readonly string[] = [
+  metaKey.progressToken,
+  metaKey.protocolVersion,
+  metaKey.clientCapabilities,
+  metaKey.clientInfo,
+  metaKey.logLevel,
+];
+
+/** The headers of an agent that travel with its call: `Mcp-Param-*` and trace context. */
+export function forwardedHeaders(headers: IncomingHttpHeaders): Record<string, string> {
+  const forwarded: Record<string, string> = Object.create(null);
+  for (const name in headers) {
+    const value = headers[name];
+    if (typeof value !== 'string') continue;
+    if (name.startsWith('mcp-param-') || traceHeaders.includes(name)) forwarded[name] = value;
+  }
+  return forwarded;
+}
+
+/** Params without what belongs to this connection alone, and the agent's own progress token. */
+export function callParams(params: JsonObject): { params: JsonObject; progressToken: string | number | undefined } {
+  const meta = params['_meta'];
+  if (!isJsonObject(meta)) return { params, progressToken: undefined };
+  const token = meta[metaKey.progressToken];
+  const progressToken = typeof token === 'string' || typeof token === 'number' ? token : undefined;
+  if (!edgeKeys.some((key) => Object.hasOwn(meta, key))) return { params, progressToken };
+  const { _meta, ...bare } = params;
+  const rest = Object.entries(meta).filter(([key]) => !edgeKeys.includes(key));
+  if (rest.length > 0) bare['_meta'] = Object.fromEntries(rest);
+  return { params: bare, progressToken };
+}

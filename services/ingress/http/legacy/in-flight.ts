@@ -1,0 +1,124 @@
+import type { RequestId } from '../../../../shared/mcp/json-rpc.ts';
+import type { SessionLines } from '../../sessions/session-lines.ts';
+import { readNote } from '../../sessions/session-notes.ts';
+import type { KeepAlive, Quiet } from '../keep-alive.ts';
+
+/** One request that is being answered here. */
+export interface Flight {
+  readonly signal: AbortSignal;
+  /** Called once when the agent cancels or its session ends; never after `end`. */
+  onAbort: (() => void) | undefined;
+  end(): void;
+}
+
+/**
+ * The requests of all sessions that are being answered by this ingress. The agent's cancellation may reach another one, which passes
+ * it on over the session's subject; that is followed here only for sessions that have had requests in flight for about a
+ * second, so that a quick call costs no subscription.
+ */
+export interface InFlight {
+  /** Undefined when the session has a request with this id in flight. */
+  begin(sessionKey: string, id: RequestId): Flight | undefined;
+  /** False when no such request is in flight here. */
+  cancel(sessionKey: string, id: RequestId, reason: string): boolean;
+  /** Aborts every request of a session that has ended. */
+  endSession(sessionKey: string): void;
+  count(sessionKey: string): number;
+  close(): void;
+}
+
+/** How long a session has requests in flight before its subject is followed, plus the beat of KeepAlive. */
+const quickMs = 250;
+/** After this long, every ingress that runs a request hears of its cancellation at once. */
+export const deafMs = 1_500;
+
+const byAgent = 'cancelled by the agent';
+
+interface Running {
+  readonly abort: AbortController;
+  readonly flight: Flight;
+}
+
+interface SessionFlights {
+  readonly running: Map<RequestId, Running>;
+  readonly quick: Quiet;
+  leave: (() => void) | undefined;
+}
+
+export function createInFlight(lines: SessionLines, keepAlive: KeepAlive): InFlight {
+  const sessions = new Map<string, SessionFlights>();
+
+  const forget = (sessionKey: string, session: SessionFlights) => {
+    sessions.delete(sessionKey);
+    keepAlive.release(session.quick);
+    session.leave?.();
+  };
+
+  const abort = (running: Running, reason: string) => {
+    const { flight } = running;
+    const told = flight.onAbort;
+    flight.end();
+    running.abort.abort(new DOMException(reason, 'AbortError'));
+    told?.();
+  };
+
+  const cancel = (sessionKey: string, id: RequestId, reason: string) => {
+    const running = sessions.get(sessionKey)?.running.get(id);
+    if (running === undefined) return false;
+    abort(running, reason);
+    return true;
+  };
+
+  const open = (sessionKey: string): SessionFlights => {
+    const session: SessionFlights = {
+      running: new Map(),
+      leave: undefined,
+      quick: {
+        lastWrite: performance.now(),
+        quietMs: quickMs,
+        onQuiet() {
+          keepAlive.release(session.quick);
+          session.leave = lines.follow(sessionKey, (message) => {
+            const note = readNote(message);
+            if (note?.toolbus === 'cancel') cancel(sessionKey, note.requestId, note.reason ?? byAgent);
+          });
+        },
+      },
+    };
+    sessions.set(sessionKey, session);
+    keepAlive.watch(session.quick);
+    return session;
+  };
+
+  const endSession = (sessionKey: string, reason: string) => {
+    const session = sessions.get(sessionKey);
+    if (session === undefined) return;
+    for (const running of [...session.running.values()]) abort(running, reason);
+  };
+
+  return {
+    begin(sessionKey, id) {
+      const session = sessions.get(sessionKey) ?? open(sessionKey);
+      if (session.running.has(id)) return undefined;
+      const controller = new AbortController();
+      const flight: Flight = {
+        signal: controller.signal,
+        onAbort: undefined,
+        end() {
+          if (session.running.get(id)?.flight !== flight) return;
+          flight.onAbort = undefined;
+          session.running.delete(id);
+          if (session.running.size === 0) forget(sessionKey, session);
+        },
+      };
+      session.running.set(id, { abort: controller, flight });
+      return flight;
+    },
+    cancel,
+    endSession: (sessionKey) => endSession(sessionKey, 'the session has ended'),
+    count: (sessionKey) => sessions.get(sessionKey)?.running.size ?? 0,
+    close() {
+      for (const sessionKey of [...sessions.keys()]) endSession(sessionKey, 'the ingress is stopping');
+    },
+  };
+}

@@ -1,0 +1,116 @@
+import type { BusAddress } from '../../shared/bus/connect.ts';
+import type { Config } from '../../shared/config/schema.ts';
+import type { Logger } from '../../shared/log.ts';
+import { toolbusVersion } from '../../shared/version.ts';
+import { type Core, openCore } from './core.ts';
+import { createAdminServer } from './http/admin/server.ts';
+import type { EdgeDeps } from './http/edge.ts';
+import { createLegacyEdge } from './http/legacy/edge.ts';
+import { createModernEdge } from './http/modern/edge.ts';
+import { createPublicServer } from './http/server.ts';
+import { createMetrics } from './metrics.ts';
+
+export interface IngressOptions {
+  readonly config: Config;
+  readonly bus: BusAddress;
+  readonly tenant: string;
+  readonly host: string;
+  readonly port: number;
+  readonly adminHost: string;
+  readonly adminPort: number;
+  /** See createAuthenticate. */
+  readonly developmentKey?: string | undefined;
+  readonly log: Logger;
+}
+
+export interface Ingress {
+  readonly core: Core;
+  /** `http://host:port/mcp` */
+  readonly mcp: string;
+  readonly admin: string;
+  /** Puts another configuration in force. What is in flight goes on. */
+  reload(config: Config): void;
+  /** Refuses new work with `shutting_down`, lets open answers finish for at most `graceMs`, ends streams, closes. */
+  close(graceMs?: number): Promise<void>;
+}
+
+const drainMs = 10_000;
+
+/** Starts one ingress: bus, catalog, both listeners. Throws OperatorError when NATS or a port cannot be had. */
+export async function startIngress(options: IngressOptions): Promise<Ingress> {
+  const { log, host } = options;
+  let config = options.config;
+  const stopping = new AbortController();
+  const core = await openCore({ bus: options.bus, tenant: options.tenant, log, config: () => config });
+  const { catalog } = core;
+  const servers = () => [...new Set([...Object.keys(config.servers), ...core.announced()])].sort();
+  const metrics = createMetrics({
+    version: toolbusVersion(),
+    instances: () => servers().flatMap((server) => catalog.instances(server)),
+    load: () => core.dispatcher.load(),
+    lateFrames: () => core.caller.lateFrames,
+  });
+  const deps: EdgeDeps = {
+    handle: metrics.measure(core.handle),
+    catalog,
+    sessions: core.sessions,
+    resources: core.resources,
+    sealer: core.sealer,
+    log,
+    config: () => config,
+    stopping: stopping.signal,
+  };
+  const legacy = createLegacyEdge(deps);
+  const modern = createModernEdge(deps);
+  const publicServer = await createPublicServer({
+    deps,
+    modern,
+    legacy,
+    host,
+    port: options.port,
+    developmentKey: options.developmentKey,
+  });
+  const admin = await createAdminServer({
+    host: options.adminHost,
+    port: options.adminPort,
+    catalog,
+    metrics,
+    servers,
+    checks: [
+      {
+        name: 'nats',
+        run: () =>
+          core.caller.connected
+            ? { ok: true, reason: 'connected' }
+            : { ok: false, reason: 'the connection is down; reconnecting' },
+      },
+      {
+        name: 'catalog',
+        run: () =>
+          core.caughtUp ? { ok: true, reason: 'known' } : { ok: false, reason: 'reading what workers announced' },
+      },
+      {
+        name: 'stopping',
+        run: () => (stopping.signal.aborted ? { ok: false, reason: 'shutting down' } : { ok: true, reason: 'no' }),
+      },
+    ],
+  });
+
+  return {
+    core,
+    mcp: `${publicServer.url}/mcp`,
+    admin: admin.url,
+    reload(next) {
+      config = next;
+      catalog.configChanged();
+    },
+    async close(graceMs = drainMs) {
+      stopping.abort();
+      const forced = setTimeout(() => core.caller.close(), graceMs);
+      await Promise.all([legacy.close(), publicServer.close()]);
+      clearTimeout(forced);
+      await admin.close();
+      await core.close();
+    },
+  };
+}

@@ -1,0 +1,213 @@
+import { hostname } from 'node:os';
+import type { Buckets } from '../../shared/bus/buckets.ts';
+import { type Admission, type CalleeAnswer, createCallee, type RunContext } from '../../shared/bus/callee.ts';
+import type { NatsConnection } from '../../shared/bus/connect.ts';
+import { answerDiscovery } from '../../shared/bus/discovery.ts';
+import { createAnnouncer } from '../../shared/bus/registry.ts';
+import { followWantedResources } from '../../shared/bus/resource-interest.ts';
+import type { Subjects } from '../../shared/bus/subjects.ts';
+import type { ServerConfig } from '../../shared/config/schema.ts';
+import { createProcessId } from '../../shared/ids.ts';
+import type { Logger } from '../../shared/log.ts';
+import type { Call } from '../../shared/mcp/call.ts';
+import type { InstanceStatus, Manifest } from '../../shared/mcp/manifest.ts';
+import { createBreaker } from './breaker.ts';
+import type { EraCache } from './upstreams/era-cache.ts';
+import { openUpstream } from './upstreams/open.ts';
+import type { UpstreamState } from './upstreams/upstream.ts';
+
+export interface InstanceOptions {
+  readonly server: string;
+  readonly config: ServerConfig;
+  /** The URL of this instance, where the server has any. */
+  readonly url?: string | undefined;
+  readonly calls: NatsConnection;
+  readonly control: NatsConnection;
+  readonly buckets: Buckets;
+  readonly subjects: Subjects;
+  readonly eraCache: EraCache;
+  readonly version: string;
+  readonly log: Logger;
+}
+
+/** One upstream on the bus: its slots, its breaker, its entry in the registry. */
+export interface Instance {
+  readonly id: string;
+  /** Resolves with the number of tools after the first discovery, or with the cause when the first connection failed. */
+  readonly settled: Promise<{ tools: number } | { error: string; hint?: string | undefined }>;
+  /** Takes no more calls, finishes what runs within `graceMs`, ends the upstream. */
+  close(graceMs: number): Promise<void>;
+}
+
+export function startInstance(options: InstanceOptions): Instance {
+  const { server, config, calls, control, buckets, subjects, log } = options;
+  const id = createProcessId();
+  const startedAt = Date.now();
+  let manifest: Manifest | undefined;
+  /** The manifest that ingresses can read by now; the status names no other. */
+  let published: Manifest | undefined;
+  let state: InstanceStatus['state'] = 'starting';
+  let lastError: string | undefined;
+  let hint: string | undefined;
+  let settle: (outcome: { tools: number } | { error: string; hint?: string | undefined }) => void = () => {};
+  const settled: Instance['settled'] = new Promise((resolve) => {
+    settle = resolve;
+  });
+  const stats = { requests: 0, errors: 0, nanoseconds: 0 };
+
+  const breaker = createBreaker(config.breaker, (now) => {
+    log.warn({ breaker: now }, 'the circuit breaker changed');
+    follow();
+  });
+  const upstream = openUpstream({
+    name: server,
+    config,
+    ...(options.url === undefined ? {} : { url: options.url }),
+    eraCache: options.eraCache,
+    log,
+    events: {
+      onManifest: (next) => void onManifest(next),
+      onResourceUpdated: (params) => wanted.updated(params),
+      onState,
+    },
+  });
+  const callee = createCallee({ nc: calls, subjects, server, instance: id, log, admit, run });
+  const announcer = createAnnouncer(buckets, status, log);
+  const wanted = followWantedResources({
+    nc: control,
+    subjects,
+    buckets,
+    log,
+    server,
+    instance: id,
+    onChange: (uris) => {
+      upstream
+        .setResourceSubscriptions(uris)
+        .catch((error: unknown) => log.warn({ err: error }, 'cannot subscribe to resources'));
+    },
+  });
+  const discovery = answerDiscovery(control, facts, () => ({
+    requests: stats.requests,
+    errors: stats.errors,
+    processingTime: stats.nanoseconds,
+    lastError: lastError ?? '',
+  }));
+  announcer.beat();
+
+  function status(): InstanceStatus {
+    return {
+      server,
+      instance: id,
+      state,
+      manifest: published?.hash,
+      tools: published?.tools.length ?? 0,
+      concurrency: config.concurrency,
+      inFlight: callee.inFlight,
+      breaker: breaker.state,
+      retryAfterMs: breaker.state === 'open' ? breaker.retryAfterMs : undefined,
+      lastError,
+      hint,
+      eras: published?.eras ?? [],
+      protocolVersion: upstream.protocolVersion,
+      serverVersion: typeof published?.serverInfo['version'] === 'string' ? published.serverInfo['version'] : undefined,
+      transport: upstream.transport,
+      restarts: upstream.restarts,
+      pid: process.pid,
+      host: hostname(),
+      version: options.version,
+      startedAt,
+    };
+  }
+
+  /** Group membership and registry follow the state: who cannot serve leaves the queue group. */
+  function follow(): void {
+    if (state === 'draining') return;
+    if (state === 'ready' && published !== undefined && breaker.state !== 'open') {
+      callee.join(published.tools.map((tool) => String(tool['name'])));
+    } else {
+      callee.leave();
+    }
+    announcer.beat();
+  }
+
+  async function onManifest(next: Manifest): Promise<void> {
+    manifest = next;
+    try {
+      await announcer.publish(next);
+    } catch (error) {
+      log.error({ err: error }, 'cannot publish the manifest');
+      return;
+    }
+    if (manifest !== next) return;
+    published = next;
+    onState({ state: 'ready' });
+    settle({ tools: next.tools.length });
+  }
+
+  function onState(next: UpstreamState): void {
+    if (state === 'draining') return;
+    if (next.state === 'ready') {
+      if (published !== undefined) state = 'ready';
+    } else {
+      state = 'failed';
+      lastError = next.error;
+      hint = next.hint;
+      settle({ error: next.error, hint: next.hint });
+    }
+    follow();
+  }
+
+  function admit(inFlight: number, call: Call): Admission {
+    // An answer to a question goes to the call that holds a slot of the upstream already.
+    if (call.park !== undefined) return { ok: true };
+    if (state !== 'ready') return { ok: false, why: 'down' };
+    if (breaker.state === 'open') return { ok: false, why: 'breaker', retryAfterMs: breaker.retryAfterMs };
+    if (breaker.state === 'half_open' && inFlight > 0)
+      return { ok: false, why: 'breaker', retryAfterMs: config.breaker.resetMs };
+    return inFlight < config.concurrency ? { ok: true } : { ok: false, why: 'full' };
+  }
+
+  async function run(call: Call, context: RunContext): Promise<CalleeAnswer> {
+    const begun = performance.now();
+    stats.requests += 1;
+    try {
+      return await breaker.run(() =>
+        call.park === undefined ? upstream.call(call, context) : upstream.resume(call, context),
+      );
+    } catch (error) {
+      stats.errors += 1;
+      throw error;
+    } finally {
+      stats.nanoseconds += Math.round((performance.now() - begun) * 1e6);
+    }
+  }
+
+  function facts() {
+    return {
+      name: `toolbus-${server}`,
+      id,
+      version: options.version,
+      description: `toolbus worker of ${server}`,
+      metadata: { server, instance: id, state, breaker: breaker.state, transport: upstream.transport },
+      endpoints: [
+        { name: 'tools', subject: subjects.tools(server), queueGroup: subjects.group(server) },
+        { name: 'rpc', subject: subjects.rpcs(server), queueGroup: subjects.group(server) },
+      ],
+    };
+  }
+
+  return {
+    id,
+    settled,
+    async close(graceMs) {
+      state = 'draining';
+      announcer.beat();
+      await callee.drain(graceMs);
+      wanted.close();
+      discovery.close();
+      breaker.close();
+      await upstream.close();
+      await announcer.close();
+    },
+  };
+}

@@ -1,0 +1,38 @@
+import { isJsonObject, type JsonObject } from '../../../shared/mcp/json.ts';
+import { metaKey } from '../../../shared/mcp/meta.ts';
+import { isModernRevision, latestModern, modernRevisions } from '../../../shared/mcp/revisions.ts';
+import { cacheOf } from './lists.ts';
+import { modernHeaders } from './modern-request.ts';
+import type { Outcome, Peer } from './peer.ts';
+import type { Introduction } from './session.ts';
+
+/** Asks a server whether it speaks the modern era (specification 2026-07-28, server/discover). Rejects with a GatewayError. */
+export function askDiscover(peer: Peer, gateway: JsonObject, timeoutMs: number): Promise<Outcome> {
+  const params = {
+    _meta: {
+      [metaKey.protocolVersion]: latestModern,
+      [metaKey.clientCapabilities]: {},
+      [metaKey.clientInfo]: gateway,
+    },
+  };
+  const headers = modernHeaders('server/discover', params, latestModern);
+  return peer.request('server/discover', params, { timeoutMs, headers });
+}
+
+/** The introduction of a modern server; undefined for any other answer, which is then a legacy server's. */
+export function readDiscover(outcome: Outcome): Introduction | undefined {
+  if ('error' in outcome) return undefined;
+  const { supportedVersions, capabilities, instructions, _meta: meta } = outcome.result;
+  if (!Array.isArray(supportedVersions)) return undefined;
+  const protocolVersion = modernRevisions.find((revision) => supportedVersions.includes(revision));
+  if (protocolVersion === undefined || !isModernRevision(protocolVersion)) return undefined;
+  const serverInfo = isJsonObject(meta) ? meta[metaKey.serverInfo] : undefined;
+  const cache = cacheOf(outcome.result);
+  return {
+    protocolVersion,
+    serverInfo: isJsonObject(serverInfo) ? serverInfo : {},
+    capabilities: isJsonObject(capabilities) ? capabilities : {},
+    ...(typeof instructions === 'string' && { instructions }),
+    ...(cache !== undefined && { cache }),
+  };
+}

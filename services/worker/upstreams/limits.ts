@@ -1,0 +1,26 @@
+/** Bounds of what an upstream may cost us. Sizes in bytes, times in milliseconds. */
+export const limits = {
+  /** One stdout line, one JSON body, one SSE event. */
+  messageBytes: 64 * 1024 * 1024,
+  /** Body of an HTTP error: more is not read. */
+  errorBodyBytes: 64 * 1024,
+  /** Unsent bytes towards a child that does not read its stdin. */
+  stdinQueueBytes: 1024 * 1024,
+  stderrTailBytes: 2048,
+  listItems: 10_000,
+  listPages: 1_000,
+  manifestBytes: 64 * 1024 * 1024,
+  connectMs: 3_000,
+  /** `server/discover` on stdio: a server that says nothing is taken for a legacy one. */
+  probeMs: 5_000,
+  /** Requests of our own: discover over HTTP, initialize, lists, subscribe. `npx` may have to download the server first. */
+  handshakeMs: 60_000,
+  httpHandshakeMs: 15_000,
+  listMs: 30_000,
+  /** Waiting for questions that arrive together. */
+  questionGatherMs: 5,
+  listChangedDebounceMs: 50,
+  closeMs: 5_000,
+  /** A verdict on a server's eras older than this is asked again: a legacy one would succeed silently for ever. */
+  verdictMs: 24 * 60 * 60 * 1000,
+} as const;

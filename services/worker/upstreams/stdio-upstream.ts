@@ -1,0 +1,232 @@
+import { GatewayError } from '../../../shared/errors.ts';
+import { childEnv } from '../../../shared/process/child-env.ts';
+import { type GuardedChild, spawnGuarded } from '../../../shared/process/guarded-child.ts';
+import { createBackoff } from './backoff.ts';
+import { askDiscover, readDiscover } from './discover.ts';
+import { describeTrouble } from './down.ts';
+import { freshVerdict } from './era-verdict.ts';
+import { initialize, type LegacySession, openLegacySession } from './legacy-session.ts';
+import { limits } from './limits.ts';
+import { createManifestKeeper } from './manifest-keeper.ts';
+import { openModernSession } from './modern-session.ts';
+import type { OpenUpstreamOptions } from './open-upstream.ts';
+import { Peer } from './peer.ts';
+import type { Introduction, Session } from './session.ts';
+import { openStdio, type StdioConnection } from './stdio-connection.ts';
+import { strayLog } from './stray-log.ts';
+import type { Upstream } from './upstream.ts';
+
+type Opened =
+  | { readonly era: 'modern'; readonly session: Session }
+  | { readonly era: 'legacy'; readonly session: LegacySession };
+
+/** One run of the child, from its start to its end. */
+interface Run {
+  readonly child: GuardedChild;
+  readonly connection: StdioConnection;
+  readonly peer: Peer;
+  readonly startedAt: number;
+}
+
+const crashWindowMs = 60_000;
+const crashesInWindow = 5;
+/** A child that was ready for so long has not failed at starting: the next start comes soon. */
+const stableMs = 10_000;
+
+/** An upstream that is a child process. It is started again whenever it ends. */
+export function openStdioUpstream(options: OpenUpstreamOptions): Upstream {
+  const { name, config, events, log, eraCache, gateway } = options;
+  const backoff = createBackoff({ firstMs: 200, lastMs: 30_000 });
+  const keeper = createManifestKeeper({ server: name, log, onManifest: (manifest) => events.onManifest(manifest) });
+  const ends: number[] = [];
+  let subscriptions: ReadonlySet<string> = new Set();
+  let run: Run | undefined;
+  let opened: Opened | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let restarts = -1;
+  let closed = false;
+  let endsOnUnknownRequest = false;
+
+  void Promise.resolve().then(start);
+
+  async function start(): Promise<void> {
+    if (closed) return;
+    restarts += 1;
+    let current: Run | undefined;
+    try {
+      current = spawn();
+      run = current;
+      const mine = current;
+      opened = await converse(mine);
+      if (closed || run !== mine) return;
+      const { session } = opened;
+      await keeper.discover(session, [session.era]);
+      if (closed || run !== mine || opened?.session !== session) return;
+      if (subscriptions.size > 0) void session.setResourceSubscriptions(subscriptions);
+      log.info({ server: name, pid: mine.child.pid, era: session.era }, 'upstream ready');
+      events.onState({ state: 'ready' });
+    } catch (error) {
+      if (closed || (current !== undefined && run !== current)) return;
+      fail(error, current);
+    }
+  }
+
+  function spawn(): Run {
+    const { command = '', args, cwd } = config;
+    const child = spawnGuarded({ command, args, cwd, env: childEnv(config.env, options.env) });
+    const peer = new Peer(strayLog(log, name));
+    const connection = openStdio(child, peer);
+    peer.attach(connection);
+    return { child, connection, peer, startedAt: performance.now() };
+  }
+
+  /** Finds the era of this child and opens a session in it. */
+  async function converse(mine: Run): Promise<Opened> {
+    const { peer } = mine;
+    const verdict = freshVerdict(eraCache);
+    const skipProbe =
+      config.era === 'legacy' || (config.era === 'auto' && (endsOnUnknownRequest || isLegacyOnly(verdict)));
+    if (!skipProbe) {
+      const introduction = await probe(mine);
+      if (introduction !== undefined) {
+        remember('modern');
+        const session = openModernSession({
+          peer,
+          introduction,
+          transport: 'stdio',
+          gateway,
+          events: sessionEvents,
+          headerParams: keeper.headerParams,
+          refreshTools: keeper.refreshTools,
+          onClosed: (error) => onClosed(error, mine),
+          onUnreachable() {},
+        });
+        return { era: 'modern', session };
+      }
+      if (config.era === 'modern') {
+        throw new GatewayError(
+          'bad_upstream_output',
+          'the upstream server does not speak 2026-07-28, which the config demands',
+        );
+      }
+    }
+    const answer = await initialize(peer, gateway, limits.handshakeMs).catch((error: unknown) => {
+      // The verdict may be old or wrong: ask again at the next start.
+      endsOnUnknownRequest = false;
+      eraCache?.set(undefined);
+      throw error;
+    });
+    if (!('protocolVersion' in answer)) {
+      eraCache?.set(undefined);
+      const { code } = answer.error;
+      throw new GatewayError('bad_upstream_output', `the upstream server refused initialize with error ${code}`);
+    }
+    remember('legacy');
+    const session = openLegacySession(
+      { peer, gateway, events: sessionEvents, onClosed: (error) => onClosed(error, mine) },
+      answer,
+    );
+    return { era: 'legacy', session };
+  }
+
+  /** Undefined: legacy. A server that ends over the unknown request is started again and asked in the legacy way. */
+  async function probe(mine: Run): Promise<Introduction | undefined> {
+    const timeoutMs = config.era === 'modern' ? limits.handshakeMs : limits.probeMs;
+    try {
+      return readDiscover(await askDiscover(mine.peer, gateway, timeoutMs));
+    } catch (error) {
+      if (!(error instanceof GatewayError)) throw error;
+      if (error.reason === 'upstream_timeout' && config.era === 'auto') return undefined;
+      if (error.reason === 'upstream_lost' && config.era === 'auto') {
+        endsOnUnknownRequest = true;
+        throw new EndedOverProbe(error);
+      }
+      throw error;
+    }
+  }
+
+  function remember(era: 'modern' | 'legacy'): void {
+    if (config.era === 'auto') eraCache?.set({ eras: [era], transport: 'stdio', at: Date.now() });
+  }
+
+  const sessionEvents = {
+    onListChanged: keeper.changed,
+    onResourceUpdated: (params: Parameters<typeof events.onResourceUpdated>[0]) => events.onResourceUpdated(params),
+  };
+
+  function onClosed(error: GatewayError, mine: Run): void {
+    if (closed || run !== mine) return;
+    fail(error, mine);
+  }
+
+  function fail(error: unknown, ended: Run | undefined): void {
+    run = undefined;
+    opened = undefined;
+    if (ended !== undefined) void ended.connection.close();
+    const now = performance.now();
+    if (error instanceof EndedOverProbe) {
+      log.info({ server: name }, 'the server ended over server/discover: starting it again for the legacy handshake');
+      timer = setTimeout(() => void start(), 0);
+      return;
+    }
+    if (ended !== undefined && now - ended.startedAt > stableMs) backoff.reset();
+    ends.push(now);
+    while (ends[0] !== undefined && now - ends[0] > crashWindowMs) ends.shift();
+    const looping = ends.length >= crashesInWindow;
+    const retryInMs = backoff.next();
+    const trouble = describeTrouble(error, ended?.connection.stderrTail());
+    const hint = looping ? `it ended ${ends.length} times within a minute: run its command by hand` : trouble.hint;
+    log.warn({ server: name, error: trouble.error, retryInMs, crashLoop: looping }, 'upstream down');
+    timer = setTimeout(() => void start(), retryInMs);
+    events.onState({ state: 'down', error: trouble.error, retryInMs, ...(hint !== undefined && { hint }) });
+  }
+
+  function session(): Opened['session'] {
+    if (opened !== undefined) return opened.session;
+    throw new GatewayError('no_worker', 'the upstream server is not running', { retryAfterMs: 1_000 });
+  }
+
+  return {
+    transport: 'stdio',
+    get restarts() {
+      return Math.max(restarts, 0);
+    },
+    get protocolVersion() {
+      return opened?.session.introduction.protocolVersion;
+    },
+    call: async (call, callOptions) => session().call(call, callOptions),
+    async resume(call, callOptions) {
+      session();
+      if (opened?.era === 'legacy') return opened.session.resume(call, callOptions);
+      return session().call(call, callOptions);
+    },
+    async setResourceSubscriptions(uris) {
+      subscriptions = new Set(uris);
+      await opened?.session.setResourceSubscriptions(subscriptions);
+    },
+    async close() {
+      if (closed) return;
+      closed = true;
+      clearTimeout(timer);
+      keeper.close();
+      const last = run;
+      const ending = opened?.session.close() ?? last?.peer.close();
+      run = undefined;
+      opened = undefined;
+      await ending;
+    },
+  };
+}
+
+/** The child ended when it was asked for its era: no crash, but an answer. */
+class EndedOverProbe extends Error {
+  override readonly name = 'EndedOverProbe';
+
+  constructor(cause: Error) {
+    super(cause.message, { cause });
+  }
+}
+
+function isLegacyOnly(verdict: { readonly eras: readonly string[] } | undefined): boolean {
+  return verdict !== undefined && verdict.eras.every((era) => era === 'legacy');
+}
