@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { after, test } from 'node:test';
 import { processMark } from '../../shared/process/process-identity.ts';
 import { acquireLock } from './lock.ts';
@@ -64,12 +65,39 @@ test('lock - a file that was never finished is taken over', async () => {
   }
 });
 
-test('lock - of many that want a stale one, exactly one gets it', async () => {
+test('lock - of many processes that want a stale one, exactly one gets it', async () => {
   const path = lockFile('contested', { pid: 4_000_000, mark: 'gone:1', host });
-  const outcomes = await Promise.allSettled(Array.from({ length: 20 }, () => acquireLock(path)));
-  const winners = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
-  assert.equal(winners.length, 1);
-  for (const winner of winners) winner.release();
+  const module = JSON.stringify(new URL('./lock.ts', import.meta.url).href);
+  // All are loaded before any begins; the winner keeps the lock until all have tried.
+  const script = `const { acquireLock } = await import(${module}); console.log('ready');
+    process.stdin.once('data', () => acquireLock(${JSON.stringify(path)}).then(() => console.log('won'), () => console.log('lost')));`;
+  const contenders = Array.from({ length: 4 }, () =>
+    spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    }),
+  );
+  try {
+    const lines = contenders.map(({ stdout }) => createInterface({ input: stdout })[Symbol.asyncIterator]());
+    await Promise.all(lines.map((line) => line.next()));
+    for (const { stdin } of contenders) stdin.write('go');
+    const outcomes = await Promise.all(lines.map(async (line) => String((await line.next()).value)));
+    assert.deepEqual(outcomes.sort(), ['lost', 'lost', 'lost', 'won']);
+  } finally {
+    for (const contender of contenders) contender.kill('SIGKILL');
+  }
+  await Promise.all(
+    contenders.map(async (contender) => contender.exitCode ?? contender.signalCode ?? once(contender, 'exit')),
+  );
+  (await acquireLock(path)).release();
+});
+
+test('lock - a gate left by a crash is passed when it is old', async () => {
+  const path = lockFile('gated');
+  writeFileSync(`${path}.gate`, '');
+  const past = new Date(Date.now() - 60_000);
+  utimesSync(`${path}.gate`, past, past);
+  (await acquireLock(path)).release();
+  assert.deepEqual(readdirSync(dir), []);
 });
 
 test("lock - release leaves another's lock alone", async () => {

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { exitCode, OperatorError } from '../../shared/errors.ts';
@@ -20,8 +20,9 @@ interface Holder {
 const touchEveryMs = 5_000;
 const foreignStaleMs = 15_000;
 
-/** Long enough for a holder to write the file that it has just created. */
-const unwrittenMs = 1_000;
+/** The gate is held for the length of a few system calls; an older one was left by a crash in just that moment. */
+const gateStaleMs = 10_000;
+const gateWaitMs = 20;
 
 /**
  * Takes the lock file, or throws an `OperatorError` that names the living holder. A dead holder's lock is taken over.
@@ -29,18 +30,24 @@ const unwrittenMs = 1_000;
  */
 export async function acquireLock(path: string): Promise<Lock> {
   const mine = JSON.stringify({ pid: process.pid, mark: processMark(process.pid) ?? '', host: hostname() });
-  for (let attempt = 0; attempt < 100; attempt += 1) {
-    if (create(path, mine)) return held(path, mine);
-    const found = inspect(path);
-    if (found === 'gone') continue;
-    if (found === 'unwritten') {
-      await sleep(20);
-      continue;
+  const gate = `${path}.gate`;
+  for (let waitedMs = 0; waitedMs < 2 * gateStaleMs; waitedMs += gateWaitMs) {
+    refuseIfHeld(path);
+    // Judging a lock and replacing it must be one step, or two processes replace the same dead lock and then each other's.
+    if (createGate(gate)) {
+      try {
+        refuseIfHeld(path);
+        writeFileSync(`${path}.new`, mine, { mode: 0o600 });
+        renameSync(`${path}.new`, path);
+      } finally {
+        rmSync(gate, { force: true });
+      }
+      return held(path, mine);
     }
-    if (found.living) throw refusal(path, found.holder);
-    removeStale(path, found.text);
+    if (ageMs(gate) > gateStaleMs) rmSync(gate, { force: true });
+    await sleep(gateWaitMs);
   }
-  throw refusal(path, undefined);
+  throw refusal(path, 'another process');
 }
 
 function held(path: string, mine: string): Lock {
@@ -61,11 +68,9 @@ function held(path: string, mine: string): Lock {
   };
 }
 
-function create(path: string, text: string): boolean {
+function createGate(gate: string): boolean {
   try {
-    const fd = openSync(path, 'wx', 0o600);
-    writeSync(fd, text);
-    closeSync(fd);
+    closeSync(openSync(gate, 'wx', 0o600));
     return true;
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
@@ -73,42 +78,27 @@ function create(path: string, text: string): boolean {
   }
 }
 
-type Found =
-  | 'gone'
-  | 'unwritten'
-  | { readonly text: string; readonly holder: Holder | undefined; readonly living: boolean };
-
-function inspect(path: string): Found {
-  const text = read(path);
-  const ageMs = Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Number.NaN);
-  if (text === undefined || Number.isNaN(ageMs)) return 'gone';
-  const holder = parse(text);
-  if (holder === undefined) return ageMs < unwrittenMs ? 'unwritten' : { text, holder, living: false };
-  const living = holder.host === hostname() ? processMark(holder.pid) === holder.mark : ageMs < foreignStaleMs;
-  return { text, holder, living };
-}
-
-/** Moves the file away before removing it: whoever else takes over at this moment may have put its own in the place. */
-function removeStale(path: string, stale: string): void {
-  const aside = `${path}.${process.pid}.stale`;
-  try {
-    renameSync(path, aside);
-  } catch {
-    return;
+function refuseIfHeld(path: string): void {
+  const holder = parse(read(path) ?? '');
+  if (holder === undefined) return;
+  const { pid, mark, host } = holder;
+  if (host === hostname()) {
+    if (processMark(pid) === mark) throw refusal(path, `process ${pid}`);
+  } else if (ageMs(path) < foreignStaleMs) {
+    throw refusal(path, `process ${pid} on ${host}`);
   }
-  const moved = read(aside);
-  if (moved !== undefined && moved !== stale) create(path, moved);
-  rmSync(aside, { force: true });
 }
 
-function refusal(path: string, holder: Holder | undefined): OperatorError {
-  const who =
-    holder === undefined
-      ? 'another process'
-      : `process ${holder.pid}${holder.host === hostname() ? '' : ` on ${holder.host}`}`;
+function refusal(path: string, who: string): OperatorError {
   return new OperatorError(exitCode.usage, `the data directory is in use by ${who} (${path})`, {
     hint: 'stop that toolbus, or choose another directory with --data-dir',
   });
+}
+
+/** Milliseconds since the file was written or touched; 0 when it is gone. */
+function ageMs(path: string): number {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  return stats === undefined ? 0 : Date.now() - stats.mtimeMs;
 }
 
 function parse(text: string): Holder | undefined {

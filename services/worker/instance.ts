@@ -12,8 +12,8 @@ import type { Logger } from '../../shared/log.ts';
 import type { Call } from '../../shared/mcp/call.ts';
 import type { InstanceStatus, Manifest } from '../../shared/mcp/manifest.ts';
 import { createBreaker } from './breaker.ts';
-import type { EraCache } from './upstreams/era-cache.ts';
-import { openUpstream } from './upstreams/open.ts';
+import type { EraCache } from './upstreams/era-verdict.ts';
+import { openUpstream } from './upstreams/open-upstream.ts';
 import type { UpstreamState } from './upstreams/upstream.ts';
 
 export interface InstanceOptions {
@@ -25,7 +25,7 @@ export interface InstanceOptions {
   readonly control: NatsConnection;
   readonly buckets: Buckets;
   readonly subjects: Subjects;
-  readonly eraCache: EraCache;
+  readonly eraCache: EraCache | undefined;
   readonly version: string;
   readonly log: Logger;
 }
@@ -63,7 +63,9 @@ export function startInstance(options: InstanceOptions): Instance {
     name: server,
     config,
     ...(options.url === undefined ? {} : { url: options.url }),
-    eraCache: options.eraCache,
+    ...(options.eraCache === undefined ? {} : { eraCache: options.eraCache }),
+    env: process.env,
+    gateway: { name: 'toolbus', version: options.version },
     log,
     events: {
       onManifest: (next) => void onManifest(next),

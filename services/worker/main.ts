@@ -1,11 +1,13 @@
-import { openBuckets } from '../../shared/bus/buckets.ts';
+import { createHash } from 'node:crypto';
+import { type Buckets, openBuckets } from '../../shared/bus/buckets.ts';
 import { type BusAddress, connectBus } from '../../shared/bus/connect.ts';
-import { subjectsOf } from '../../shared/bus/subjects.ts';
+import { remember } from '../../shared/bus/remembered.ts';
+import { subjectsOf, token } from '../../shared/bus/subjects.ts';
 import type { ServerConfig } from '../../shared/config/schema.ts';
 import type { Logger } from '../../shared/log.ts';
 import { toolbusVersion } from '../../shared/version.ts';
 import { startInstance } from './instance.ts';
-import { createEraCache } from './upstreams/era-cache.ts';
+import type { EraVerdict } from './upstreams/era-verdict.ts';
 
 export interface WorkerOptions {
   readonly server: string;
@@ -34,7 +36,8 @@ export async function startWorker({ server, config, bus, tenant, log }: WorkerOp
   ]);
   const buckets = await openBuckets(control, tenant);
   const urls = config.url === undefined ? [undefined] : [config.url].flat();
-  const instances = urls.map((url) =>
+  const eraCaches = await Promise.all(urls.map((url) => openEraCache(buckets, server, config, url, log)));
+  const instances = urls.map((url, at) =>
     startInstance({
       server,
       config,
@@ -43,9 +46,9 @@ export async function startWorker({ server, config, bus, tenant, log }: WorkerOp
       control,
       buckets,
       subjects: subjectsOf(tenant),
-      eraCache: createEraCache(),
+      eraCache: eraCaches[at],
       version: toolbusVersion(),
-      log: log.child({ server }),
+      log,
     }),
   );
   return {
@@ -58,4 +61,13 @@ export async function startWorker({ server, config, bus, tenant, log }: WorkerOp
       await Promise.all([calls.close(), control.close()]);
     },
   };
+}
+
+/** What was found out about this very command or URL; another one is probed anew. */
+function openEraCache(buckets: Buckets, server: string, config: ServerConfig, url: string | undefined, log: Logger) {
+  const digest = createHash('sha256')
+    .update(JSON.stringify([config.command, config.args, url]))
+    .digest('hex')
+    .slice(0, 16);
+  return remember<EraVerdict>(buckets.catalog, `${token(server)}.era.${digest}`, log);
 }

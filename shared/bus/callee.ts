@@ -7,6 +7,7 @@ import type { RpcError } from '../mcp/json-rpc.ts';
 import { type Control, decodeMessage, encodeMessage, type Frame, type Offer } from './frames.ts';
 import { readJsonObject } from './json-bytes.ts';
 import { busLimits } from './limits.ts';
+import { type Credit, createCredit, failureFrame, sendInParts } from './send-result.ts';
 import type { Subjects } from './subjects.ts';
 
 /** What the worker answers a call with; `result` becomes JSON text here and nowhere later. */
@@ -71,8 +72,7 @@ interface Running {
   hardCap: number;
   parts: Uint8Array[];
   partsWanted: number;
-  credit: number;
-  onCredit: (() => void) | undefined;
+  readonly credit: Credit;
   startedAt: number;
 }
 
@@ -133,8 +133,7 @@ export function createCallee(options: CalleeOptions): Callee {
       hardCap: now + busLimits.hardCapMs,
       parts: [],
       partsWanted: offer.parts ?? 0,
-      credit: busLimits.creditParts,
-      onCredit: undefined,
+      credit: createCredit(busLimits.creditParts),
       startedAt: now,
     };
     running.set(nameOf(offer.ingress, offer.key), entry);
@@ -162,9 +161,7 @@ export function createCallee(options: CalleeOptions): Callee {
         entry?.parts.push(decoded.body);
         return;
       case 'credit':
-        if (entry === undefined) return;
-        entry.credit += control.chunks;
-        entry.onCredit?.();
+        entry?.credit.add(control.chunks);
         return;
       case 'release':
       case 'cancel':
@@ -229,39 +226,11 @@ export function createCallee(options: CalleeOptions): Callee {
     };
     const text = JSON.stringify(answer.result);
     if (text.length <= busLimits.inlineBytes / 3) send(reply, head, text);
-    else await sendLarge(entry, reply, head, Buffer.from(text, 'utf8'));
-    done(entry);
-  }
-
-  async function sendLarge(entry: Running, reply: string, head: Frame, body: Uint8Array): Promise<void> {
-    if (body.length > busLimits.maxBodyBytes) {
-      send(
-        reply,
-        failureFrame(new GatewayError('bad_upstream_output', 'the result is too large', { executed: 'yes' }), 0),
+    else
+      await sendInParts(Buffer.from(text, 'utf8'), head, entry.credit, entry.abort.signal, (frame, body) =>
+        send(reply, frame, body),
       );
-      return;
-    }
-    let at = 0;
-    while (body.length - at > busLimits.inlineBytes) {
-      if (entry.credit === 0) await creditOf(entry);
-      if (entry.abort.signal.aborted) return;
-      entry.credit -= 1;
-      send(reply, { k: 'chunk' }, body.subarray(at, at + busLimits.partBytes));
-      at += busLimits.partBytes;
-    }
-    send(reply, head, body.subarray(at));
-  }
-
-  function creditOf(entry: Running): Promise<void> {
-    return new Promise((resolve) => {
-      const wake = () => {
-        entry.onCredit = undefined;
-        entry.abort.signal.removeEventListener('abort', wake);
-        resolve();
-      };
-      entry.onCredit = wake;
-      entry.abort.signal.addEventListener('abort', wake, { once: true });
-    });
+    done(entry);
   }
 
   function fail(entry: Running, error: unknown): void {
@@ -374,17 +343,6 @@ export function createCallee(options: CalleeOptions): Callee {
 /** A probe's reply subject is `….reply.<ingress>.p-<instance>`; its answer goes to the ingress' `alive`. */
 function aliveSubjectOf(reply: string): string {
   return `${reply.slice(0, reply.lastIndexOf('.'))}.alive`;
-}
-
-function failureFrame(error: GatewayError, upstreamMs: number): Frame {
-  return {
-    k: 'failed',
-    reason: error.reason,
-    message: error.message,
-    executed: error.executed,
-    retryAfterMs: error.retryAfterMs,
-    upstreamMs,
-  };
 }
 
 function readCall(offer: Offer, body: Uint8Array): Call | undefined {

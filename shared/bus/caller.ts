@@ -5,6 +5,7 @@ import type { Call, CallNotification, Reply } from '../mcp/call.ts';
 import type { JsonObject } from '../mcp/json.ts';
 import { type Control, decodeMessage, encodeMessage, type Frame } from './frames.ts';
 import { busLimits } from './limits.ts';
+import { createPeers } from './peers.ts';
 import type { Subjects } from './subjects.ts';
 
 /** Why nobody took an offer. Nothing ran and nothing will: the call may be offered elsewhere. */
@@ -71,19 +72,12 @@ interface Attempt {
   fail(error: unknown): void;
 }
 
-interface Peer {
-  readonly server: string;
-  readonly attempts: Set<Attempt>;
-  lastSeen: number;
-  probed: boolean;
-}
-
 const text = new TextEncoder();
 const noResponders = 503;
 
 export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Caller {
   const attempts = new Map<string, Attempt>();
-  const peers = new Map<string, Peer>();
+  const peers = createPeers<Attempt>(probe, lose);
   const abandoned = new Map<string, { server: string; until: number }>();
   const freeListeners = new Set<(server: string, instance: string) => void>();
   let counter = 0;
@@ -165,7 +159,7 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
     entry.state = 'settled';
     attempts.delete(entry.key);
     if (entry.onAbort) entry.options.signal.removeEventListener('abort', entry.onAbort);
-    peers.get(entry.instance)?.attempts.delete(entry);
+    peers.remove(entry.instance, entry);
     finish();
   }
 
@@ -203,7 +197,7 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
     if (decoded === undefined) return;
     const frame = decoded.head as Frame;
     if (key === 'alive' || key === 'free') {
-      if (frame.k === 'alive') seen(frame.instance);
+      if (frame.k === 'alive') peers.seen(frame.instance);
       else if (frame.k === 'free') for (const listener of freeListeners) listener(frame.server, frame.instance);
       return;
     }
@@ -236,13 +230,6 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
     else refuse(entry, 'expired', entry.instance);
   }
 
-  function seen(instance: string): void {
-    const peer = peers.get(instance);
-    if (peer === undefined) return;
-    peer.lastSeen = performance.now();
-    peer.probed = false;
-  }
-
   function onFrame(entry: Attempt, frame: Frame, body: Uint8Array): void {
     switch (frame.k) {
       case 'accepted':
@@ -255,7 +242,7 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
         refuse(entry, 'expired', frame.instance);
         return;
       case 'note':
-        seen(entry.instance);
+        peers.seen(entry.instance);
         entry.answerBy = Math.min(entry.hardCap, performance.now() + entry.call.timeoutMs + busLimits.answerGraceMs);
         entry.options.onNotification({ method: frame.method, params: JSON.parse(decode(body)) as JsonObject });
         return;
@@ -273,7 +260,7 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
           park: frame.park,
           timing: timing(entry, frame.upstreamMs),
         };
-        seen(entry.instance);
+        peers.seen(entry.instance);
         end(entry, () => entry.settle({ kind: 'answered', reply }));
         return;
       }
@@ -284,7 +271,7 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
           instance: entry.instance,
           timing: timing(entry, frame.upstreamMs),
         };
-        seen(entry.instance);
+        peers.seen(entry.instance);
         end(entry, () => entry.settle({ kind: 'answered', reply }));
         return;
       }
@@ -310,13 +297,7 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
     entry.state = 'accepted';
     entry.instance = instance;
     entry.answerBy = entry.hardCap;
-    let peer = peers.get(instance);
-    if (peer === undefined) {
-      peer = { server: entry.call.server, attempts: new Set(), lastSeen: 0, probed: false };
-      peers.set(instance, peer);
-    }
-    peer.attempts.add(entry);
-    seen(instance);
+    peers.add(instance, entry.call.server, entry);
     const { beforeGo } = entry.options;
     if (beforeGo === undefined) {
       go(entry);
@@ -355,7 +336,7 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
   }
 
   function onChunk(entry: Attempt, body: Uint8Array): void {
-    seen(entry.instance);
+    peers.seen(entry.instance);
     entry.parts ??= [];
     entry.parts.push(body);
     entry.partsBytes += body.length;
@@ -376,10 +357,7 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
 
   /** The process is gone: what it was running has an unknown end; what it had only accepted never starts. */
   function lose(instance: string): void {
-    const peer = peers.get(instance);
-    if (peer === undefined) return;
-    peers.delete(instance);
-    for (const entry of [...peer.attempts]) {
+    for (const entry of peers.lose(instance)) {
       if (entry.state === 'accepted') refuse(entry, 'expired', instance);
       else
         fail(
@@ -389,13 +367,18 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
     }
   }
 
+  function probe(server: string, instance: string): void {
+    const reply = subjects.reply(ingress, probePrefix + instance);
+    publish(subjects.instanceControl(server, instance), encodeMessage({ k: 'ping' }), reply);
+  }
+
   function sweep(): void {
     const now = performance.now();
     const stall = now - lastSweep - busLimits.sweepMs;
     lastSweep = now;
     if (stall > 500) {
       // This process itself stood still (a pause, a blocked loop): frames may be waiting unread, so nobody is called lost for it.
-      for (const peer of peers.values()) peer.lastSeen += stall;
+      peers.forgive(stall);
       for (const entry of attempts.values()) if (entry.state === 'offering') entry.answerBy += busLimits.sweepMs;
       return;
     }
@@ -413,7 +396,7 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
         overdue(entry);
       }
     }
-    for (const [instance, peer] of peers) watch(instance, peer, now);
+    if (disconnectedAt === undefined) peers.watch(now);
     for (const [key, given] of abandoned) if (now > given.until) abandoned.delete(key);
   }
 
@@ -425,25 +408,6 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
     }
     control(entry.call.server, entry.instance, { k: 'cancel', ingress, key: entry.key });
     fail(entry, new GatewayError('upstream_timeout', `no answer within ${entry.call.timeoutMs} ms`));
-  }
-
-  function watch(instance: string, peer: Peer, now: number): void {
-    const silent = now - peer.lastSeen;
-    if (peer.attempts.size === 0) {
-      if (silent > 60_000) peers.delete(instance);
-      return;
-    }
-    if (disconnectedAt !== undefined) return;
-    if (silent > busLimits.lostMs) {
-      lose(instance);
-    } else if (silent > busLimits.probeMs && !peer.probed) {
-      peer.probed = true;
-      publish(
-        subjects.instanceControl(peer.server, instance),
-        encodeMessage({ k: 'ping' }),
-        subjects.reply(ingress, probePrefix + instance),
-      );
-    }
   }
 
   async function followConnection(): Promise<void> {
@@ -462,8 +426,7 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
 
   function onReconnect(): void {
     disconnectedAt = undefined;
-    const now = performance.now();
-    for (const peer of peers.values()) peer.lastSeen = now;
+    peers.forgiveAll();
   }
 
   return {

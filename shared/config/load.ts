@@ -5,7 +5,7 @@ import { exitCode, OperatorError } from '../errors.ts';
 import { checkNames, checkSense } from './checks.ts';
 import { adoptClientServers } from './client-file.ts';
 import { type LocateOptions, locateConfig } from './locate.ts';
-import { formatProblem, invalidConfig, type Problem } from './problems.ts';
+import { formatProblem, invalidConfig } from './problems.ts';
 import { causeOf, readSmallFile, resolveReferences } from './resolve.ts';
 import { dataDirOf, overrideFromEnvironment } from './runtime.ts';
 import type { Config } from './schema.ts';
@@ -62,16 +62,12 @@ export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
     clientFile: adopted.clientFile,
   });
   const valid = validate(resolved.root);
-  const problems: Problem[] = [
-    ...parsed.problems,
-    ...adopted.problems,
-    ...resolved.problems,
-    ...checkNames(resolved.root),
-    // A text whose reference failed is empty, and what is said about that would only confuse.
-    ...('problems' in valid
-      ? valid.problems.filter(({ at }) => !resolved.problems.some((other) => other.at === at))
-      : []),
-  ];
+  const problems = [...parsed.problems, ...adopted.problems, ...resolved.problems, ...checkNames(resolved.root)];
+  if ('problems' in valid) {
+    // What could not be read stands there empty; that it is empty would only confuse.
+    const known = new Set(problems.map(({ path }) => path));
+    problems.push(...valid.problems.filter(({ path }) => path === '' || !known.has(path)));
+  }
   if ('problems' in valid || problems.length > 0) throw invalidConfig(shown, locate, problems);
 
   const config = overrideFromEnvironment(settle(valid.config), env);

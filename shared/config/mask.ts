@@ -56,6 +56,6 @@ function maskArgs(args: readonly string[], secrets: readonly string[]): string[]
     if (flag !== undefined) return arg.startsWith('=', flag.length) ? `${flag}=${masked}` : maskText(arg, secrets);
     const previous = args[index - 1];
     if (previous !== undefined && secretFlag.exec(previous)?.[0] === previous && !arg.startsWith('-')) return masked;
-    return maskUrl(arg, secrets);
+    return arg.includes('://') ? maskUrl(arg, secrets) : maskText(arg, secrets);
   });
 }

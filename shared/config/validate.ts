@@ -5,7 +5,7 @@ import { find, type Tree, toValue } from './tree.ts';
 
 type Issue = z.core.$ZodIssue;
 
-const maxKeysListed = 20;
+const maxKeysListed = 12;
 
 /** Checks a resolved file against the schema. The texts of problems say what is expected, never what is there. */
 export function validate(root: Tree): { config: Config } | { problems: readonly Problem[] } {
@@ -65,13 +65,8 @@ function describeIssue(issue: Issue, root: Tree): Problem[] {
   if (issue.code === 'invalid_key') {
     return [{ at: tree.keyAt, path: tree.path, text: issue.issues[0]?.message ?? 'is not a valid name' }];
   }
-  return [
-    {
-      at: issue.code === 'custom' && tree.kind === 'map' ? tree.keyAt : tree.at,
-      path: tree.path,
-      text: says(issue, tree),
-    },
-  ];
+  const whole = (issue.code === 'custom' && tree.kind === 'map') || (tree.kind === 'scalar' && tree.value === null);
+  return [{ at: whole ? tree.keyAt : tree.at, path: tree.path, text: says(issue, tree) }];
 }
 
 function says(issue: Issue, tree: Tree): string {

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Fixture, startFixture } from '../helpers/fixture.ts';
+import { startNats } from '../helpers/nats.ts';
 import { startRoundRobinProxy } from '../helpers/round-robin-proxy.ts';
-import { startIngress, startToolbus } from '../helpers/toolbus.ts';
+import { startIngress, startToolbus, startWorker } from '../helpers/toolbus.ts';
 import { verifies } from '../requirements.ts';
 import { type Requirements, runConformance, scoredScenarios } from './run.ts';
 
@@ -33,11 +34,11 @@ test('conformance 2026-07-28 - two ingresses behind a round-robin proxy pass eve
   verifies('conformance:no-affinity');
   await using server = await startFixture('conformance-v2');
   const config = configFor(server);
-  await using toolbus = await startToolbus({ config });
-  await using second = await startIngress(toolbus.ready.nats, { config });
-  await using proxy = await startRoundRobinProxy(
-    [toolbus.ready.mcp, second.ready.mcp].map((url) => new URL(url).origin),
-  );
+  await using nats = await startNats();
+  await using _worker = await startWorker('fixture', nats.url, { config });
+  await using first = await startIngress(nats.url, { config });
+  await using second = await startIngress(nats.url, { config });
+  await using proxy = await startRoundRobinProxy([first.ready.mcp, second.ready.mcp].map((url) => new URL(url).origin));
   await assertConforms(`${proxy.origin}/mcp/fixture`, '2026-07-28');
   assert.ok(
     proxy.counts.every((count) => count > 10),

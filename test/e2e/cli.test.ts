@@ -4,21 +4,25 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fixtureCommand } from '../helpers/fixture.ts';
+import { startNats, type TestNats } from '../helpers/nats.ts';
 import { runToolbus, startToolbus, type Toolbus } from '../helpers/toolbus.ts';
 import { verifies } from '../requirements.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'toolbus-cli-'));
 const config = { servers: { scripted: fixtureCommand('scripted-upstream', ['--stdio']) } };
+let nats: TestNats;
 let toolbus: Toolbus;
 let joined: string[];
 
 before(async () => {
-  toolbus = await startToolbus({ config });
-  joined = ['--config', toolbus.configFile, '--nats', toolbus.ready.nats];
+  nats = await startNats();
+  toolbus = await startToolbus({ config, args: ['--nats', nats.url] });
+  joined = ['--config', toolbus.configFile, '--nats', nats.url];
 });
 
 after(async () => {
   await toolbus?.[Symbol.asyncDispose]();
+  await nats?.[Symbol.asyncDispose]();
   rmSync(dir, { recursive: true, force: true });
 });
 
@@ -55,8 +59,9 @@ test('cli check - an unknown key exits 2 with place, key and the nearest valid o
 });
 
 test('cli check - an unset variable, a bad CIDR and broken YAML exit 2 and name no value', async () => {
+  const unset = '$'.concat('{TOOLBUS_TEST_UNSET}');
   const cases = {
-    'unset.yaml': 'servers:\n  a:\n    command: x\n    env: { TOKEN: "${TOOLBUS_TEST_UNSET}" }\n',
+    'unset.yaml': `servers:\n  a:\n    command: x\n    env: { TOKEN: "${unset}" }\n`,
     'cidr.yaml': 'servers: {}\naccess:\n  allowIps: ["300.0.0.0/8"]\n',
     'broken.yaml': 'servers: [\n',
   };

@@ -29,7 +29,14 @@ test('agent Inspector CLI - lists and calls tools', async () => {
       return (await run(node, all, { timeout: 60_000, env })).stdout;
     };
     assert.match(await inspect('--method', 'tools/list'), /"scripted__run"/);
-    const called = await inspect('--method', 'tools/call', '--tool-name', 'scripted__run', '--tool-arg', 'id=inspected');
+    const called = await inspect(
+      '--method',
+      'tools/call',
+      '--tool-name',
+      'scripted__run',
+      '--tool-arg',
+      'id=inspected',
+    );
     assert.match(called, /inspected by/);
   } finally {
     rmSync(home, { recursive: true, force: true });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { type Fixture, startFixture } from '../helpers/fixture.ts';
-import { openLegacySession, post, readMessages, type RpcMessage, textOf } from '../helpers/rpc.ts';
+import { openLegacySession, post, type RpcMessage, readMessages, textOf } from '../helpers/rpc.ts';
 import { startToolbus, type Toolbus } from '../helpers/toolbus.ts';
 import { until } from '../helpers/until.ts';
 import { verifies } from '../requirements.ts';

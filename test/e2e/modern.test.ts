@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { readJournal } from '../fixtures/scripted/journal.ts';
 import { type Fixture, startFixture } from '../helpers/fixture.ts';
-import { callTool, modern, post, readMessages, type RpcMessage, textOf } from '../helpers/rpc.ts';
+import { callTool, modern, post, type RpcMessage, readMessages, textOf } from '../helpers/rpc.ts';
 import { startToolbus, type Toolbus } from '../helpers/toolbus.ts';
 import { until } from '../helpers/until.ts';
 import { verifies } from '../requirements.ts';

@@ -15,7 +15,10 @@ async function serversOf({ ready: { mcp, key } }: Toolbus): Promise<string[]> {
 }
 
 async function environmentOf({ ready: { mcp, key } }: Toolbus, server: string): Promise<Record<string, string>> {
-  return JSON.parse(textOf(await callTool(mcp, `${server}__environment`, {}, { key })) || '{}') as Record<string, string>;
+  return JSON.parse(textOf(await callTool(mcp, `${server}__environment`, {}, { key })) || '{}') as Record<
+    string,
+    string
+  >;
 }
 
 test('reload - servers are added, changed and removed while calls run', async () => {

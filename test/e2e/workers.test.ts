@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { readJournal } from '../fixtures/scripted/journal.ts';
 import { fixtureCommand } from '../helpers/fixture.ts';
+import { startNats } from '../helpers/nats.ts';
 import { assertGone, descendantsOf } from '../helpers/processes.ts';
 import { callTool, type RpcAnswer, textOf } from '../helpers/rpc.ts';
-import { startIngress, startToolbus, startWorker } from '../helpers/toolbus.ts';
+import { startIngress, startWorker } from '../helpers/toolbus.ts';
 import { until } from '../helpers/until.ts';
 import { verifies } from '../requirements.ts';
 
@@ -19,11 +20,11 @@ const pidOf = (answer: RpcAnswer): string => textOf(answer).split(' by ')[1] ?? 
 test('workers - two processes of one server share the load', async () => {
   verifies('bus:workers-share-load');
   const scripted = { ...fixtureCommand('scripted-upstream', ['--stdio']), concurrency: 2 };
-  await using bus = await startToolbus({ config: { servers: {}, cluster: { secret } } });
+  await using nats = await startNats();
   const config = { servers: { scripted }, cluster: { secret } };
-  await using ingress = await startIngress(bus.ready.nats, { config });
-  await using _first = await startWorker('scripted', bus.ready.nats, { config });
-  await using _second = await startWorker('scripted', bus.ready.nats, { config });
+  await using ingress = await startIngress(nats.url, { config });
+  await using _first = await startWorker('scripted', nats.url, { config });
+  await using _second = await startWorker('scripted', nats.url, { config });
   const { mcp, key } = ingress.ready;
   const answers = await Promise.all(
     Array.from({ length: 24 }, (_, index) => callTool(mcp, 'scripted__run', { id: `c${index}`, delayMs: 50 }, { key })),
@@ -41,11 +42,11 @@ test('workers - killing one under load loses no call that had not started', asyn
   try {
     const stdio = fixtureCommand('scripted-upstream', ['--stdio']);
     const scripted = { ...stdio, env: { JOURNAL: journal }, concurrency: 4 };
-    await using bus = await startToolbus({ config: { servers: {}, cluster: { secret } } });
+    await using nats = await startNats();
     const config = { servers: { scripted }, cluster: { secret } };
-    await using ingress = await startIngress(bus.ready.nats, { config });
-    await using _survivor = await startWorker('scripted', bus.ready.nats, { config });
-    const victim = await startWorker('scripted', bus.ready.nats, { config });
+    await using ingress = await startIngress(nats.url, { config });
+    await using _survivor = await startWorker('scripted', nats.url, { config });
+    const victim = await startWorker('scripted', nats.url, { config });
     const below = descendantsOf(victim.pid);
     const { mcp, key } = ingress.ready;
 

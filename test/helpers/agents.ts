@@ -13,7 +13,11 @@ export interface CallOptions {
 /** A connected agent, whatever library it is made of. */
 export interface Agent {
   tools(): Promise<string[]>;
-  call(name: string, args?: Record<string, unknown>, options?: CallOptions): Promise<{ text: string; isError: boolean }>;
+  call(
+    name: string,
+    args?: Record<string, unknown>,
+    options?: CallOptions,
+  ): Promise<{ text: string; isError: boolean }>;
   prompts(): Promise<string[]>;
   read(uri: string): Promise<string>;
   [Symbol.asyncDispose](): Promise<void>;

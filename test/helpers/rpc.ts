@@ -6,7 +6,11 @@ export interface RpcMessage {
   readonly method?: string;
   readonly params?: Readonly<Record<string, unknown>>;
   readonly result?: Readonly<Record<string, unknown>>;
-  readonly error?: { readonly code: number; readonly message: string; readonly data?: Readonly<Record<string, unknown>> };
+  readonly error?: {
+    readonly code: number;
+    readonly message: string;
+    readonly data?: Readonly<Record<string, unknown>>;
+  };
 }
 
 export interface RpcAnswer {
@@ -49,7 +53,13 @@ export async function post(url: string, body: unknown, options: PostOptions = {}
   const { status, headers } = response;
   const last = messages.at(-1);
   const isResponse = last !== undefined && last.method === undefined;
-  return { status, headers, text, before: isResponse ? messages.slice(0, -1) : messages, ...(isResponse ? { response: last } : {}) };
+  return {
+    status,
+    headers,
+    text,
+    before: isResponse ? messages.slice(0, -1) : messages,
+    ...(isResponse ? { response: last } : {}),
+  };
 }
 
 /** Reads JSON or an event stream to its end; returns the text of what was neither. */
@@ -124,7 +134,11 @@ export function textOf(answer: RpcAnswer): string {
 export interface LegacySession {
   readonly id: string;
   readonly result: Readonly<Record<string, unknown>>;
-  request(method: string, params?: object, options?: PostOptions & { readonly id?: string | number }): Promise<RpcAnswer>;
+  request(
+    method: string,
+    params?: object,
+    options?: PostOptions & { readonly id?: string | number },
+  ): Promise<RpcAnswer>;
   notify(method: string, params?: object): Promise<RpcAnswer>;
   post(body: unknown, options?: PostOptions): Promise<RpcAnswer>;
   close(): Promise<number>;

@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import { isJsonObject } from '../../../shared/mcp/json.ts';
 import type { RequestId } from '../../../shared/mcp/json-rpc.ts';
 import { rpcCode } from '../../../shared/mcp/json-rpc.ts';
 
@@ -109,19 +110,20 @@ function visit(value: unknown, tally: Tally): void {
     if (!Number.isFinite(value)) tally.why = 'a number is too large';
     return;
   }
-  if (typeof value !== 'object' || value === null) return;
   if (Array.isArray(value)) {
     for (const item of value) {
       if (typeof item === 'object' || typeof item === 'number') visit(item, tally);
     }
     return;
   }
-  for (const [key, member] of Object.entries(value)) {
+  if (!isJsonObject(value)) return;
+  for (const key of Object.keys(value)) {
+    const member = value[key];
     tally.keys += 1;
     if (key === '__proto__') tally.why = 'a member is named __proto__';
-    if (key === 'constructor' && typeof member === 'object' && member !== null && Object.hasOwn(member, 'prototype')) {
+    if (key === 'constructor' && isJsonObject(member) && Object.hasOwn(member, 'prototype')) {
       tally.why = 'a member is named constructor.prototype';
     }
-    visit(member, tally);
+    if (typeof member === 'object' || typeof member === 'number') visit(member, tally);
   }
 }

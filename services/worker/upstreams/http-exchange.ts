@@ -62,8 +62,6 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
         // Deadlines come from outside: undici's own are 300 s, shorter than some tools and longer than most callers wait.
         headersTimeout: 0,
         bodyTimeout: 0,
-        // A long call must not hold up others behind it on the same connection.
-        blocking: false,
       },
       this,
     );

@@ -26,6 +26,8 @@ interface Run {
   readonly connection: StdioConnection;
   readonly peer: Peer;
   readonly startedAt: number;
+  /** The answer to `server/discover`, whenever it came. */
+  late: Introduction | undefined;
 }
 
 const crashWindowMs = 60_000;
@@ -46,6 +48,7 @@ export function openStdioUpstream(options: OpenUpstreamOptions): Upstream {
   let restarts = -1;
   let closed = false;
   let endsOnUnknownRequest = false;
+  let knownModern = false;
 
   void Promise.resolve().then(start);
 
@@ -77,7 +80,7 @@ export function openStdioUpstream(options: OpenUpstreamOptions): Upstream {
     const peer = new Peer(strayLog(log, name));
     const connection = openStdio(child, peer);
     peer.attach(connection);
-    return { child, connection, peer, startedAt: performance.now() };
+    return { child, connection, peer, startedAt: performance.now(), late: undefined };
   }
 
   /** Finds the era of this child and opens a session in it. */
@@ -121,6 +124,11 @@ export function openStdioUpstream(options: OpenUpstreamOptions): Upstream {
       const { code } = answer.error;
       throw new GatewayError('bad_upstream_output', `the upstream server refused initialize with error ${code}`);
     }
+    if (mine.late !== undefined) {
+      // It was only slow to start (npx downloads first), and our initialize has tied this child to the legacy era.
+      knownModern = true;
+      throw new StartAgain('the server speaks 2026-07-28 after all');
+    }
     remember('legacy');
     const session = openLegacySession(
       { peer, gateway, events: sessionEvents, onClosed: (error) => onClosed(error, mine) },
@@ -131,17 +139,26 @@ export function openStdioUpstream(options: OpenUpstreamOptions): Upstream {
 
   /** Undefined: legacy. A server that ends over the unknown request is started again and asked in the legacy way. */
   async function probe(mine: Run): Promise<Introduction | undefined> {
-    const timeoutMs = config.era === 'modern' ? limits.handshakeMs : limits.probeMs;
+    const asked = askDiscover(mine.peer, gateway, limits.handshakeMs).then(readDiscover);
+    asked.then(
+      (introduction) => {
+        mine.late = introduction;
+      },
+      () => {},
+    );
+    if (config.era === 'modern' || knownModern) return asked;
+    let timer: NodeJS.Timeout | undefined;
+    const tooLong = new Promise<undefined>((resolve) => {
+      timer = setTimeout(resolve, limits.probeMs);
+    });
     try {
-      return readDiscover(await askDiscover(mine.peer, gateway, timeoutMs));
+      return await Promise.race([asked, tooLong]);
     } catch (error) {
-      if (!(error instanceof GatewayError)) throw error;
-      if (error.reason === 'upstream_timeout' && config.era === 'auto') return undefined;
-      if (error.reason === 'upstream_lost' && config.era === 'auto') {
-        endsOnUnknownRequest = true;
-        throw new EndedOverProbe(error);
-      }
-      throw error;
+      if (!(error instanceof GatewayError) || error.reason !== 'upstream_lost') throw error;
+      endsOnUnknownRequest = true;
+      throw new StartAgain('the server ended over server/discover');
+    } finally {
+      clearTimeout(timer);
     }
   }
 
@@ -164,8 +181,8 @@ export function openStdioUpstream(options: OpenUpstreamOptions): Upstream {
     opened = undefined;
     if (ended !== undefined) void ended.connection.close();
     const now = performance.now();
-    if (error instanceof EndedOverProbe) {
-      log.info({ server: name }, 'the server ended over server/discover: starting it again for the legacy handshake');
+    if (error instanceof StartAgain) {
+      log.info({ server: name, why: error.message }, 'starting the server again');
       timer = setTimeout(() => void start(), 0);
       return;
     }
@@ -218,15 +235,11 @@ export function openStdioUpstream(options: OpenUpstreamOptions): Upstream {
   };
 }
 
-/** The child ended when it was asked for its era: no crash, but an answer. */
-class EndedOverProbe extends Error {
-  override readonly name = 'EndedOverProbe';
-
-  constructor(cause: Error) {
-    super(cause.message, { cause });
-  }
+/** No failure: the child showed its era in a way that takes a new start. */
+class StartAgain extends Error {
+  override readonly name = 'StartAgain';
 }
 
 function isLegacyOnly(verdict: { readonly eras: readonly string[] } | undefined): boolean {
-  return verdict !== undefined && verdict.eras.every((era) => era === 'legacy');
+  return verdict?.eras.every((era) => era === 'legacy') ?? false;
 }

@@ -1,13 +1,16 @@
 import type { RequestId } from '../../../../shared/mcp/json-rpc.ts';
 import { noteMessage } from '../../sessions/session-notes.ts';
 import type { SessionBus } from '../edge.ts';
-import { deafMs, type InFlight } from './in-flight.ts';
+import type { InFlight } from './in-flight.ts';
 
 /** Takes `notifications/cancelled` to the request it names, on whichever ingress that runs. */
 export interface Cancellations {
   cancel(sessionKey: string, id: RequestId, reason: string | undefined): void;
   close(): void;
 }
+
+/** An ingress may not listen yet while the request is young (see InFlight), so it is told again after these milliseconds. */
+const repeatsMs = [500, 1_500, 4_000] as const;
 
 export function createCancellations(bus: SessionBus, inFlight: InFlight): Cancellations {
   const repeats = new Set<NodeJS.Timeout>();
@@ -16,12 +19,13 @@ export function createCancellations(bus: SessionBus, inFlight: InFlight): Cancel
       if (inFlight.cancel(sessionKey, requestId, reason ?? 'cancelled by the agent')) return;
       const note = noteMessage({ toolbus: 'cancel', requestId, reason });
       bus.deliver(sessionKey, note);
-      // The ingress that runs a request may not listen yet when that is young, so it is told again.
-      const repeat = setTimeout(() => {
-        repeats.delete(repeat);
-        bus.deliver(sessionKey, note);
-      }, deafMs).unref();
-      repeats.add(repeat);
+      for (const ms of repeatsMs) {
+        const repeat = setTimeout(() => {
+          repeats.delete(repeat);
+          bus.deliver(sessionKey, note);
+        }, ms).unref();
+        repeats.add(repeat);
+      }
     },
     close() {
       for (const repeat of repeats) clearTimeout(repeat);

@@ -3,11 +3,13 @@ import type { SessionLines } from '../../sessions/session-lines.ts';
 import { readNote } from '../../sessions/session-notes.ts';
 import type { KeepAlive, Quiet } from '../keep-alive.ts';
 
+export type AbortCause = 'cancelled' | 'closing';
+
 /** One request that is being answered here. */
 export interface Flight {
   readonly signal: AbortSignal;
-  /** Called once when the agent cancels or its session ends; never after `end`. */
-  onAbort: (() => void) | undefined;
+  /** Called once when nobody waits for the answer any more, or the ingress closes and cannot; never after `end`. */
+  onAbort: ((why: AbortCause) => void) | undefined;
   end(): void;
 }
 
@@ -29,8 +31,6 @@ export interface InFlight {
 
 /** How long a session has requests in flight before its subject is followed, plus the beat of KeepAlive. */
 const quickMs = 250;
-/** After this long, every ingress that runs a request hears of its cancellation at once. */
-export const deafMs = 1_500;
 
 const byAgent = 'cancelled by the agent';
 
@@ -54,18 +54,18 @@ export function createInFlight(lines: SessionLines, keepAlive: KeepAlive): InFli
     session.leave?.();
   };
 
-  const abort = (running: Running, reason: string) => {
+  const abort = (running: Running, reason: string, cause: AbortCause) => {
     const { flight } = running;
     const told = flight.onAbort;
     flight.end();
     running.abort.abort(new DOMException(reason, 'AbortError'));
-    told?.();
+    told?.(cause);
   };
 
   const cancel = (sessionKey: string, id: RequestId, reason: string) => {
     const running = sessions.get(sessionKey)?.running.get(id);
     if (running === undefined) return false;
-    abort(running, reason);
+    abort(running, reason, 'cancelled');
     return true;
   };
 
@@ -90,10 +90,10 @@ export function createInFlight(lines: SessionLines, keepAlive: KeepAlive): InFli
     return session;
   };
 
-  const endSession = (sessionKey: string, reason: string) => {
+  const endSession = (sessionKey: string, reason: string, cause: AbortCause) => {
     const session = sessions.get(sessionKey);
     if (session === undefined) return;
-    for (const running of [...session.running.values()]) abort(running, reason);
+    for (const running of [...session.running.values()]) abort(running, reason, cause);
   };
 
   return {
@@ -115,10 +115,10 @@ export function createInFlight(lines: SessionLines, keepAlive: KeepAlive): InFli
       return flight;
     },
     cancel,
-    endSession: (sessionKey) => endSession(sessionKey, 'the session has ended'),
+    endSession: (sessionKey) => endSession(sessionKey, 'the session has ended', 'cancelled'),
     count: (sessionKey) => sessions.get(sessionKey)?.running.size ?? 0,
     close() {
-      for (const sessionKey of [...sessions.keys()]) endSession(sessionKey, 'the ingress is stopping');
+      for (const sessionKey of [...sessions.keys()]) endSession(sessionKey, 'the ingress is stopping', 'closing');
     },
   };
 }

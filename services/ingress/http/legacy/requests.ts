@@ -54,9 +54,9 @@ export function createRequests({ deps, inFlight, questions, nextCallId }: Reques
       return Promise.resolve(errorAnswer(request.id, error, 400));
     }
     return new Promise((resolve) => {
-      // Whatever still happens to a cancelled call, its agent waits no longer.
-      flight.onAbort = () => resolve(noAnswer);
       const callId = nextCallId();
+      // Whatever still happens to an aborted call, its agent waits no longer.
+      flight.onAbort = (cause) => resolve(cause === 'closing' ? cutOff(request, callId) : noAnswer);
       run(request, scene, flight, callId)
         .catch((error: unknown) => failure(request, error, callId))
         .then((answer) => {
@@ -145,6 +145,12 @@ export function createRequests({ deps, inFlight, questions, nextCallId }: Reques
     deps.log.error({ err: error, callId, method }, 'request failed');
     return errorAnswer(id, { code: rpcCode.internalError, message: 'Internal error', data: { callId } }, 500);
   }
+}
+
+/** The ingress closed before the answer came; whether the call ran is not known here. */
+function cutOff({ id }: IncomingRequest, callId: string): Answer {
+  const error = new GatewayError('shutting_down', 'this ingress has stopped', { executed: 'unknown' });
+  return gatewayAnswer(id, error, callId);
 }
 
 /** Params of a notification in the agent's terms; undefined for one it did not ask for. */

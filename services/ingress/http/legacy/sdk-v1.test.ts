@@ -28,7 +28,7 @@ const questions = {
   roots: { method: 'roots/list' },
 };
 
-async function handle(request: AgentRequest): Promise<AgentReply> {
+async function handle(request: AgentRequest, untilSeen: Promise<void>): Promise<AgentReply> {
   const { method, params, onNotification, signal } = request;
   if (method === 'tools/list') return complete({ tools: [{ name: 'ask', inputSchema: { type: 'object' } }] });
   switch (params['name']) {
@@ -38,6 +38,8 @@ async function handle(request: AgentRequest): Promise<AgentReply> {
     case 'progress':
       for (const progress of [1, 2])
         onNotification({ method: 'notifications/progress', params: { progress, total: 2 } });
+      // This client drops progress that it reads together with the answer.
+      await untilSeen;
       return text('done');
     case 'hang':
       return new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
@@ -81,7 +83,11 @@ const transports: Readonly<Record<string, (cluster: TwoIngresses) => Transport>>
 
 for (const [name, connect] of Object.entries(transports)) {
   test(`sdk v1 over ${name} - works with every request at another ingress`, async () => {
-    await using cluster = await startTwoIngresses(handle);
+    let seen = () => {};
+    const untilSeen = new Promise<void>((resolve) => {
+      seen = resolve;
+    });
+    await using cluster = await startTwoIngresses((request) => handle(request, untilSeen));
     const agent = createAgent();
     const heard: string[] = [];
     agent.setNotificationHandler(ToolListChangedNotificationSchema, () => void heard.push('tools'));
@@ -102,7 +108,10 @@ for (const [name, connect] of Object.entries(transports)) {
 
       const progress: number[] = [];
       await agent.callTool({ name: 'progress' }, CallToolResultSchema, {
-        onprogress: (step) => void progress.push(step.progress),
+        onprogress(step) {
+          progress.push(step.progress);
+          if (step.progress === step.total) seen();
+        },
       });
       assert.deepEqual(progress, [1, 2]);
 

@@ -297,3 +297,21 @@ test('stopping - refuses new requests and ends the standalone streams', async ()
   assert.deepEqual([refused.status, codeOf(refused.json)], [503, -31010]);
   assert.equal((await post(cluster.b, call, headers)).status, 200);
 });
+
+test('close - answers what is still in flight, and does not promise that it never ran', async () => {
+  let begun = () => {};
+  const running = new Promise<void>((resolve) => {
+    begun = resolve;
+  });
+  await using cluster = await startTwoIngresses(() => {
+    begun();
+    return new Promise(() => {});
+  });
+  const { headers } = await openSession(cluster.a);
+  const pending = post(cluster.a, call, headers);
+  await running;
+  await cluster.a.edge.close();
+  const answer = await pending;
+  assert.equal(codeOf(answer.json), -31010);
+  assert.match(answer.text, /"executed":"unknown"/);
+});

@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { EraVerdict } from './era-verdict.ts';
+import { callOf, nodeArgs, openTestUpstream, run, textOf } from './testing/harness.ts';
+
+const raw = (mode: string, more = {}) => ({
+  command: process.execPath,
+  args: nodeArgs('raw-stdio.ts', mode),
+  era: 'legacy',
+  ...more,
+});
+const timeout = 60_000;
+
+test('stdio - garbage, forged ids and second answers are dropped', { timeout }, async () => {
+  await using opened = openTestUpstream(raw('honest'));
+  const { tools } = await opened.manifest();
+  assert.deepEqual(tools, [{ name: 'a', inputSchema: {} }]);
+  await opened.state('ready');
+  assert.equal(textOf((await run(opened.upstream, callOf('garbage'))).answer), 'ok');
+  assert.equal(textOf((await run(opened.upstream, callOf('twice'))).answer), 'first');
+  assert.equal(textOf((await run(opened.upstream, callOf('plain'))).answer), 'ok');
+});
+
+test('stdio - a line beyond the limit fails the call and starts the child again', { timeout }, async () => {
+  await using opened = openTestUpstream(raw('honest'));
+  await opened.state('ready');
+  await assert.rejects(run(opened.upstream, callOf('huge')), { reason: 'bad_upstream_output' });
+  await opened.state('ready', 2);
+  assert.equal(opened.upstream.restarts, 1);
+  assert.equal(textOf((await run(opened.upstream, callOf('plain'))).answer), 'ok');
+});
+
+test('stdio - a partial line is never an answer, a last line is', { timeout }, async () => {
+  await using opened = openTestUpstream(raw('honest'));
+  await opened.state('ready');
+  await assert.rejects(run(opened.upstream, callOf('partial')), { reason: 'upstream_lost', executed: 'unknown' });
+  await opened.state('ready', 2);
+  assert.equal(textOf((await run(opened.upstream, callOf('answer-and-exit'))).answer), 'bye');
+});
+
+test(
+  'stdio - a server that ends over an unknown request gets the legacy handshake, and the verdict is kept',
+  { timeout },
+  async () => {
+    const verdicts: (EraVerdict | undefined)[] = [];
+    const eraCache = { get: () => undefined, set: (verdict: EraVerdict | undefined) => void verdicts.push(verdict) };
+    await using opened = openTestUpstream(raw('exits-on-unknown', { era: 'auto' }), { eraCache });
+    const manifest = await opened.manifest();
+    assert.deepEqual(manifest.eras, ['legacy']);
+    assert.equal(manifest.protocolVersion, '2025-06-18');
+    await opened.state('ready');
+    assert.deepEqual(
+      opened.states.map(({ state }) => state),
+      ['ready'],
+    );
+    assert.deepEqual(
+      verdicts.map((verdict) => verdict?.eras),
+      [['legacy']],
+    );
+  },
+);
+
+test('stdio - a server that never answers an unknown request is legacy', { timeout }, async () => {
+  await using opened = openTestUpstream(raw('silent-on-unknown', { era: 'auto' }));
+  assert.deepEqual((await opened.manifest()).eras, ['legacy']);
+});
+
+test('stdio - a kept verdict saves the probe', { timeout }, async () => {
+  const verdict: EraVerdict = { eras: ['legacy'], transport: 'stdio', at: Date.now() };
+  const eraCache = { get: () => verdict, set() {} };
+  await using opened = openTestUpstream(raw('exits-on-unknown', { era: 'auto' }), { eraCache });
+  await opened.state('ready');
+  assert.equal(opened.upstream.restarts, 0);
+});
+
+test('stdio - a crash loop is told with what the child said last, cleaned', { timeout }, async () => {
+  await using opened = openTestUpstream(raw('crashes'));
+  const looping = await opened.until(() =>
+    opened.states.find((state) => state.state === 'down' && state.hint?.includes('within a minute')),
+  );
+  assert.ok(looping.state === 'down');
+  assert.match(looping.error, /exit code 9.*hello from stderr$/);
+  assert.doesNotMatch(looping.error, /[\x00-\x1f]/);
+  await assert.rejects(run(opened.upstream, callOf('plain')), { reason: 'no_worker', executed: 'no' });
+});
+
+test('stdio - a command that does not exist is told, and nothing is thrown', { timeout }, async () => {
+  await using opened = openTestUpstream({ command: 'no-such-command-at-all' });
+  const down = await opened.state('down');
+  assert.ok(down.state === 'down' && down.error.includes('no-such-command-at-all'));
+  await assert.rejects(run(opened.upstream, callOf('plain')), { reason: 'no_worker' });
+});
+
+test('stdio - a cursor that comes again ends the list', { timeout }, async () => {
+  await using opened = openTestUpstream(raw('same-cursor'));
+  assert.deepEqual((await opened.manifest()).tools, [{ name: 'a' }]);
+});
+
+test('stdio - a question that fits two calls is refused, and calls then run one at a time', { timeout }, async () => {
+  await using opened = openTestUpstream(raw('honest'));
+  await opened.state('ready');
+  const { upstream } = opened;
+  const hanging = new AbortController();
+  const first = run(upstream, callOf('hang'), hanging.signal);
+  const refused = new AbortController();
+  const second = run(upstream, callOf('ask'), refused.signal);
+  await run(upstream, callOf('plain'));
+  hanging.abort();
+  refused.abort();
+  await assert.rejects(first);
+  await assert.rejects(second);
+
+  const holding = callOf('ask');
+  const held = await run(upstream, holding);
+  assert.ok(held.answer.kind === 'result' && held.answer.park);
+  const waiting = run(upstream, callOf('plain'));
+  const inputResponses = { q1: { action: 'decline' } };
+  const resumed = run(upstream, { ...holding, params: { ...holding.params, inputResponses }, park: held.answer.park });
+  assert.equal(textOf((await resumed).answer), '{"action":"decline"}');
+  assert.equal(textOf((await waiting).answer), 'ok');
+});
+
+test('stdio - a held call without an answer asks again, and ends when its time is over', { timeout }, async () => {
+  await using opened = openTestUpstream(raw('honest'));
+  await opened.state('ready');
+  const holding = callOf('ask', { timeoutMs: 300 });
+  const held = await run(opened.upstream, holding);
+  assert.ok(held.answer.kind === 'result');
+  const { park } = held.answer;
+  const again = await run(opened.upstream, { ...holding, params: { ...holding.params, inputResponses: {} }, park });
+  assert.ok(again.answer.kind === 'result');
+  assert.equal(again.answer.resultType, 'input_required');
+  assert.equal(again.answer.park, park);
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  const late = await run(opened.upstream, { ...holding, park });
+  assert.equal(late.answer.kind === 'error' && late.answer.error.code, -32602);
+});

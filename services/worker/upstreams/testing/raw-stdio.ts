@@ -1,0 +1,77 @@
+/** A legacy server without an SDK that misbehaves as its first argument says. */
+import { createInterface } from 'node:readline';
+
+const [mode] = process.argv.slice(2);
+const say = (message: object) => process.stdout.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
+const text = (value: string) => ({ content: [{ type: 'text', text: value }] });
+let asked = 0;
+
+process.stderr.write('\u001b[31mhello\u0007 from stderr\n');
+createInterface({ input: process.stdin }).on('line', (line) => {
+  const { id, method, params, result } = JSON.parse(line);
+  switch (method) {
+    case 'server/discover':
+      if (mode === 'exits-on-unknown') process.exit(1);
+      if (mode === 'silent-on-unknown') return;
+      return say({ id, error: { code: -32601, message: 'Method not found' } });
+    case 'initialize':
+      if (mode === 'crashes') process.exit(9);
+      return say({
+        id,
+        result: {
+          protocolVersion: '2025-06-18',
+          capabilities: { tools: {} },
+          serverInfo: { name: 'raw', version: '0' },
+        },
+      });
+    case 'tools/list':
+      if (mode === 'same-cursor') return say({ id, result: { tools: [{ name: 'a' }], nextCursor: 'again' } });
+      return say({
+        id,
+        result: { tools: [{ name: 'a', inputSchema: {} }, { name: '' }, { no: 'name' }, { name: 'a' }] },
+      });
+    case 'tools/call':
+      return call(id, params.name);
+    case undefined:
+      if (result !== undefined) say({ id: asked, result: text(JSON.stringify(result)) });
+      return;
+    default:
+      return;
+  }
+});
+
+function call(id: number, name: string): void {
+  switch (name) {
+    case 'garbage':
+      process.stdout.write(
+        'Listening on port 3000\n\n{"jsonrpc":"1.0"}\n{"jsonrpc":"2.0","id":1.5,"result":{}}\n[1,2]\n',
+      );
+      return void say({ id, result: text('ok') });
+    case 'twice':
+      say({ id: 'nobody', result: text('forged') });
+      say({ id: id + 1000, result: text('forged') });
+      say({ id, result: text('first') });
+      return void say({ id, result: text('second') });
+    case 'both':
+      say({ id, result: {}, error: { code: 1, message: 'both' } });
+      return void say({ id, error: { code: 1.5, message: 'no integer' } });
+    case 'huge': {
+      const chunk = 'x'.repeat(1024 * 1024);
+      for (let i = 0; i < 80; i += 1) process.stdout.write(chunk);
+      return;
+    }
+    case 'partial':
+      return void process.stdout.write(`{"jsonrpc":"2.0","id":${id},"result":{"content":[]`, () => process.exit(0));
+    case 'answer-and-exit':
+      return void process.stdout.write(`${JSON.stringify({ jsonrpc: '2.0', id, result: text('bye') })}\n`, () =>
+        process.exit(0),
+      );
+    case 'ask':
+      asked = id;
+      return void say({ id: 'q', method: 'elicitation/create', params: { message: '?', requestedSchema: {} } });
+    case 'hang':
+      return;
+    default:
+      say({ id, result: text('ok') });
+  }
+}

@@ -1,0 +1,84 @@
+import { busLimits } from './limits.ts';
+
+/** The worker processes that run calls of this ingress, and when each was last heard of. */
+export interface Peers<Item> {
+  /** The process took a call. */
+  add(instance: string, server: string, item: Item): void;
+  remove(instance: string, item: Item): void;
+  /** Something came from the process. */
+  seen(instance: string): void;
+  /** Takes the process out and returns what it was running. */
+  lose(instance: string): readonly Item[];
+  /** Asks those that have been silent for a while, gives up those that stay silent. */
+  watch(now: number): void;
+  /** Time in which nothing could be heard does not count. */
+  forgive(ms: number): void;
+  /** Starts counting anew: the connection is back. */
+  forgiveAll(): void;
+}
+
+interface Peer<Item> {
+  readonly server: string;
+  readonly items: Set<Item>;
+  lastSeen: number;
+  probed: boolean;
+}
+
+/** A process without calls is forgotten after this time, in milliseconds. */
+const idleMs = 60_000;
+
+export function createPeers<Item>(
+  probe: (server: string, instance: string) => void,
+  onLost: (instance: string) => void,
+): Peers<Item> {
+  const peers = new Map<string, Peer<Item>>();
+
+  function watchOne(instance: string, peer: Peer<Item>, now: number): void {
+    const silent = now - peer.lastSeen;
+    if (peer.items.size === 0) {
+      if (silent > idleMs) peers.delete(instance);
+    } else if (silent > busLimits.lostMs) {
+      onLost(instance);
+    } else if (silent > busLimits.probeMs && !peer.probed) {
+      peer.probed = true;
+      probe(peer.server, instance);
+    }
+  }
+
+  return {
+    add(instance, server, item) {
+      let peer = peers.get(instance);
+      if (peer === undefined) {
+        peer = { server, items: new Set(), lastSeen: 0, probed: false };
+        peers.set(instance, peer);
+      }
+      peer.items.add(item);
+      peer.lastSeen = performance.now();
+      peer.probed = false;
+    },
+    remove(instance, item) {
+      peers.get(instance)?.items.delete(item);
+    },
+    seen(instance) {
+      const peer = peers.get(instance);
+      if (peer === undefined) return;
+      peer.lastSeen = performance.now();
+      peer.probed = false;
+    },
+    lose(instance) {
+      const peer = peers.get(instance);
+      peers.delete(instance);
+      return peer === undefined ? [] : [...peer.items];
+    },
+    watch(now) {
+      for (const [instance, peer] of peers) watchOne(instance, peer, now);
+    },
+    forgive(ms) {
+      for (const peer of peers.values()) peer.lastSeen += ms;
+    },
+    forgiveAll() {
+      const now = performance.now();
+      for (const peer of peers.values()) peer.lastSeen = now;
+    },
+  };
+}
