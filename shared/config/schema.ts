@@ -163,7 +163,8 @@ export const configSchema = z.strictObject({
         .default('keys')
         .describe('How agents prove who they are; none only on loopback'),
     })
-    .prefault({}),
+    .prefault({})
+    .describe('Authentication of agents'),
   access: z
     .strictObject({
       allowIps: addresses.describe('Addresses or ranges that may connect at all; empty is any'),
@@ -171,7 +172,8 @@ export const configSchema = z.strictObject({
       allowedHosts: z.array(z.string()).default([]).describe('Values of Host that are served, besides loopback names'),
       allowedOrigins: z.array(z.string()).default([]).describe('Values of Origin that are served, besides none'),
     })
-    .prefault({}),
+    .prefault({})
+    .describe('Who may connect at all'),
   limits: z
     .strictObject({
       ...limitFields,
@@ -193,14 +195,16 @@ export const configSchema = z.strictObject({
         .describe('Patterns of argument names whose values are never recorded'),
       results: z.enum(['full', 'digest', 'none']).default('digest').describe('How results are recorded'),
     })
-    .prefault({}),
+    .prefault({})
+    .describe('What is recorded of each call'),
   nats: z
     .strictObject({
       url: natsUrl.optional().describe('NATS to join; without it `toolbus up` runs its own'),
       credentials: z.string().optional().describe('Path of a .creds file'),
       tenant: z.string().min(1).max(64).default('default').describe('Keeps several toolbuses on one NATS apart'),
     })
-    .prefault({}),
+    .prefault({})
+    .describe('The bus'),
   cluster: z
     .strictObject({
       secret: z
@@ -208,7 +212,8 @@ export const configSchema = z.strictObject({
         .default('')
         .describe('Shared by ingresses and workers; empty: the first process mints one and keeps it in NATS'),
     })
-    .prefault({}),
+    .prefault({})
+    .describe('What the processes of one toolbus share'),
 });
 
 export type ServerConfig = z.infer<typeof serverSchema>;

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -89,19 +90,34 @@ test('nats.conf - three nodes form a JetStream cluster that wants the password',
   for (const { monitor } of ports) await untilHealthy(monitor);
 
   const log = pino({ level: 'silent' });
-  const url = (password: string) =>
-    `nats://toolbus:${password}@127.0.0.1:${ports[0]!.client},127.0.0.1:${ports[1]!.client}`;
-  const nc = await connectBus({ url: url(secrets['NATS_PASSWORD']!), name: 'deploy test', log });
+  const url = `nats://toolbus:${secrets['NATS_PASSWORD']}@127.0.0.1:${ports[0]!.client},127.0.0.1:${ports[1]!.client}`;
+  const nc = await connectBus({ url, name: 'deploy test', log });
   t.after(() => nc.close());
   assert.equal(nc.info?.max_payload, 8 * 1024 * 1024);
   assert.equal(nc.info?.jetstream, true);
-  const cluster: { cluster_size: number } = await (await fetch(`http://127.0.0.1:${ports[0]!.monitor}/jsz`))
-    .json()
-    .then((info: { meta_cluster: { cluster_size: number } }) => info.meta_cluster);
+  const jetstream = await fetch(`http://127.0.0.1:${ports[0]!.monitor}/jsz`);
+  const { meta_cluster: cluster }: { meta_cluster: { cluster_size: number } } = JSON.parse(await jetstream.text());
   assert.equal(cluster.cluster_size, 3);
 
-  await assert.rejects(connectBus({ url: url('wrong'), name: 'deploy test', log }), /cannot reach NATS/);
+  assert.match(await answerTo(ports[1]!.client, { user: 'toolbus', pass: 'wrong' }), /^-ERR 'Authorization Violation'/);
+  assert.match(await answerTo(ports[2]!.client, {}), /^-ERR 'Authorization Violation'/);
 });
+
+/** What a node says to a client that connects with these options and sends a PING. */
+function answerTo(port: number, options: object): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: '127.0.0.1', port });
+    socket.on('error', reject);
+    socket.once('data', () => {
+      // That was INFO.
+      socket.write(`CONNECT ${JSON.stringify({ verbose: false, ...options })}\r\nPING\r\n`);
+      socket.once('data', (answer: Buffer) => {
+        socket.destroy();
+        resolve(answer.toString('utf8'));
+      });
+    });
+  });
+}
 
 async function untilHealthy(monitor: number): Promise<void> {
   for (let attempt = 0; attempt < 150; attempt++) {

@@ -10,6 +10,7 @@ const escapeSequence = /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]{0,4096}(?
 // Tab, line feed and carriage return stay, and so does the joiner inside an emoji.
 const invisible =
   /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b\u200c\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e0fff}]|[\ufe00-\ufe0d]|(?<!\p{Extended_Pictographic}\ufe0f?|[\u{1f3fb}-\u{1f3ff}])\u200d|\u200d(?!\p{Extended_Pictographic})/gu;
+const printable = /^[ -~]*$/;
 const loneSurrogate = /\p{Surrogate}/gu;
 // In JSON text the low control characters and lone surrogates are escapes.
 const suspicious =
@@ -21,7 +22,7 @@ export function cleanText(text: string): string {
 }
 
 export function isClean(text: string): boolean {
-  return cleanText(text) === text;
+  return printable.test(text) || cleanText(text) === text;
 }
 
 /** Members whose values are data and not prose: a validator reads them, or an extension does. */

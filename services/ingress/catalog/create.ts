@@ -13,6 +13,7 @@ import { aggregateDirectory, bareDirectory, type Directory } from './directory.t
 import { createInstances } from './instances.ts';
 import { instructionsOf, joinInstructions } from './instructions.ts';
 import { createLinkMemory } from './links.ts';
+import { createLister, type Lister } from './listed.ts';
 import { type Entry, type Offering, readManifest } from './offering.ts';
 import { createView, createViewLists, type Introduction, type ViewLists } from './view.ts';
 
@@ -68,12 +69,14 @@ export function createCatalog(options: CatalogOptions): LiveCatalog {
   const instances = createInstances();
   const links = createLinkMemory();
   const changes = createChangeSignal();
+  const prefixed = createLister();
+  const bare = createLister();
   let generation: Generation | undefined;
   let instanceChanges = 0;
 
   const current = (): Generation => {
     const config = options.config();
-    if (generation?.config !== config) generation = createGeneration(config, offerings);
+    if (generation?.config !== config) generation = createGeneration(config, offerings, prefixed);
     return generation;
   };
   const invalidate = (): void => {
@@ -112,7 +115,7 @@ export function createCatalog(options: CatalogOptions): LiveCatalog {
     const servers = shown.filter(policy.seesServer);
     const manifests = servers.flatMap((server) => offerings.get(server)?.manifest ?? []);
     return createViewLists({
-      directory: single ? bareFor(now, endpoint.name, offerings.get(endpoint.name)) : now.aggregate,
+      directory: single ? bareFor(now, endpoint.name, offerings.get(endpoint.name), bare) : now.aggregate,
       policy,
       servers,
       resourceServers: servers.filter((server) => single || servesResources(offerings.get(server))),
@@ -158,7 +161,7 @@ export function createCatalog(options: CatalogOptions): LiveCatalog {
   };
 }
 
-function createGeneration(config: Config, offerings: ReadonlyMap<string, Offering>): Generation {
+function createGeneration(config: Config, offerings: ReadonlyMap<string, Offering>, listEntry: Lister): Generation {
   const policies = compilePolicies(config);
   const configured = Object.entries(config.servers);
   const servers = configured.length === 0 ? [...offerings.keys()] : namesOf(configured);
@@ -169,7 +172,7 @@ function createGeneration(config: Config, offerings: ReadonlyMap<string, Offerin
     config,
     policies,
     servers,
-    aggregate: aggregateDirectory(shown, offered),
+    aggregate: aggregateDirectory(shown, offered, listEntry),
     bare: new Map(),
     views: new LRUCache({ max: maxPolicies }),
     offered,
@@ -184,8 +187,8 @@ function entriesOf(server: string, offering: Offering | undefined): [string, Off
   return offering ? [[server, offering]] : [];
 }
 
-function bareFor(now: Generation, server: string, offering: Offering | undefined): Directory {
-  const made = now.bare.get(server) ?? bareDirectory(server, offering, now.offered);
+function bareFor(now: Generation, server: string, offering: Offering | undefined, listEntry: Lister): Directory {
+  const made = now.bare.get(server) ?? bareDirectory(server, offering, now.offered, listEntry);
   now.bare.set(server, made);
   return made;
 }

@@ -36,11 +36,7 @@ interface Sources {
   readonly aggregate: Directory;
 }
 
-/** Rows for `tools ls` and `tools inspect`, in the order of the lists. */
-export function describeTools(catalog: { describe(query: ToolQuery): ToolRow[] }, query: ToolQuery = {}): ToolRow[] {
-  return catalog.describe(query);
-}
-
+/** Rows for `tools ls` and `tools inspect`, in the order of the lists. Throws OperatorError for an unknown agent or server. */
 export function describeOfferings({ servers, offerings, policies, aggregate }: Sources, query: ToolQuery): ToolRow[] {
   const policy = query.agent === undefined ? policies.everything : policies.ofAgent(query.agent);
   if (!policy) throw new OperatorError(exitCode.usage, `the config names no agent "${cleanText(query.agent ?? '')}"`);

@@ -1,5 +1,5 @@
 import type { ListKind } from './catalog.ts';
-import { type Listed, listEntry } from './listed.ts';
+import type { Listed, Lister } from './listed.ts';
 import { assignNames, fullName } from './names.ts';
 import type { Entry, Offering } from './offering.ts';
 import { collidingUris, prefixUri } from './uris.ts';
@@ -23,6 +23,7 @@ export interface Directory {
 export function aggregateDirectory(
   offerings: ReadonlyMap<string, Offering>,
   offered: (entry: Entry) => boolean,
+  listEntry: Lister,
 ): Directory {
   const servers = [...offerings.keys()].sort();
   const all = (kind: ListKind): Entry[] => servers.flatMap((server) => offerings.get(server)?.entries[kind] ?? []);
@@ -65,6 +66,7 @@ export function bareDirectory(
   server: string,
   offering: Offering | undefined,
   offered: (entry: Entry) => boolean,
+  listEntry: Lister,
 ): Directory {
   const list = (kind: ListKind): Listed[] => {
     const entries = offering?.entries[kind] ?? [];

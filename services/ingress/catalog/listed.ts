@@ -22,6 +22,25 @@ export interface ListedOptions {
   readonly agentUri?: ((uri: string) => string) | undefined;
 }
 
+/** Puts entries under names. */
+export type Lister = (kind: ListKind, entry: Entry, name: string, options?: ListedOptions) => Listed;
+
+/**
+ * A lister that gives an entry the same item as long as its name stays, so that a change of one server does not make the text
+ * of all others again. One kind of endpoint has one.
+ */
+export function createLister(): Lister {
+  const made = new WeakMap<Entry, Listed>();
+  return (kind, entry, name, options = {}) => {
+    if (options.agentUri) return listEntry(kind, entry, name, options);
+    const known = made.get(entry);
+    if (known?.name === name) return known;
+    const listed = listEntry(kind, entry, name, options);
+    made.set(entry, listed);
+    return listed;
+  };
+}
+
 /** Puts an entry under a name. */
 export function listEntry(kind: ListKind, entry: Entry, name: string, options: ListedOptions = {}): Listed {
   const item = (): JsonObject => {

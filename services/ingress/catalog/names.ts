@@ -14,7 +14,8 @@ export function fullName(server: string, name: string): string {
 
 /** The full name as an agent sees it unless another one has it already: 1 to 64 of `A-Z a-z 0-9 _ -`. */
 export function naturalName(server: string, name: string): string {
-  const legal = fullName(server, name).replace(/[^A-Za-z0-9_-]/gu, '_');
+  const full = fullName(server, name);
+  const legal = /[^A-Za-z0-9_-]/.test(full) ? full.replace(/[^A-Za-z0-9_-]/gu, '_') : full;
   return legal.length <= maxLength ? legal : withHash(server, name, legal, 0);
 }
 
@@ -26,10 +27,10 @@ export function naturalName(server: string, name: string): string {
 export function assignNames(things: readonly { readonly server: string; readonly name: string }[]): string[] {
   const taken = new Set<string>();
   const names: (string | undefined)[] = things.map(({ server, name }) => {
-    const natural = naturalName(server, name);
-    if (natural !== fullName(server, name) || taken.has(natural)) return undefined;
-    taken.add(natural);
-    return natural;
+    const full = fullName(server, name);
+    if (!/^[A-Za-z0-9_-]{1,64}$/.test(full) || taken.has(full)) return undefined;
+    taken.add(full);
+    return full;
   });
   return names.map((unchanged, at) => {
     const thing = things[at];

@@ -101,12 +101,16 @@ function toolFilter(rules: Rules): Matcher {
 
 function createPolicy(key: string, layers: readonly Rules[], offersTool: Policies['offersTool']): Policy {
   const matchers = layers.map(({ allow, deny }) => ({ allowed: anyOf(allow), denied: anyOf(deny) }));
-  const permits = (names: readonly string[]): boolean =>
-    matchers.every(({ allowed, denied }) => names.some(allowed) && !names.some(denied));
+  const permits = (own: string, seen: string): boolean =>
+    matchers.every(({ allowed, denied }) =>
+      own === seen ? allowed(own) && !denied(own) : (allowed(own) || allowed(seen)) && !denied(own) && !denied(seen),
+    );
   const permitsNamed = (server: string, name: string): boolean =>
-    matchers.length === 0 || permits([fullName(server, name), naturalName(server, name)]);
-  const permitsExactly = (server: string, name: string): boolean =>
-    matchers.length === 0 || permits([fullName(server, name)]);
+    matchers.length === 0 || permits(fullName(server, name), naturalName(server, name));
+  const permitsExactly = (server: string, name: string): boolean => {
+    const full = fullName(server, name);
+    return permits(full, full);
+  };
   return {
     key,
     restricted: layers.length > 0,

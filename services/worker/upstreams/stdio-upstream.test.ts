@@ -74,7 +74,8 @@ test('stdio - a kept verdict saves the probe', { timeout }, async () => {
 });
 
 test('stdio - a crash loop is told with what the child said last, cleaned', { timeout }, async () => {
-  await using opened = openTestUpstream(raw('crashes'));
+  const script = String.raw`process.stderr.write('\u001b[31mhello\u0007 from stderr\n'); process.exit(9)`;
+  await using opened = openTestUpstream({ command: process.execPath, args: ['-e', script], era: 'legacy' });
   const looping = await opened.until(() =>
     opened.states.find((state) => state.state === 'down' && state.hint?.includes('within a minute')),
   );

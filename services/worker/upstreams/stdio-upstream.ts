@@ -149,7 +149,7 @@ export function openStdioUpstream(options: OpenUpstreamOptions): Upstream {
     if (config.era === 'modern' || knownModern) return asked;
     let timer: NodeJS.Timeout | undefined;
     const tooLong = new Promise<undefined>((resolve) => {
-      timer = setTimeout(resolve, limits.probeMs);
+      timer = setTimeout(() => resolve(undefined), limits.probeMs);
     });
     try {
       return await Promise.race([asked, tooLong]);

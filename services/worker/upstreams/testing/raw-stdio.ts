@@ -6,7 +6,6 @@ const say = (message: object) => process.stdout.write(`${JSON.stringify({ jsonrp
 const text = (value: string) => ({ content: [{ type: 'text', text: value }] });
 let asked = 0;
 
-process.stderr.write('\u001b[31mhello\u0007 from stderr\n');
 createInterface({ input: process.stdin }).on('line', (line) => {
   const { id, method, params, result } = JSON.parse(line);
   switch (method) {
@@ -15,7 +14,6 @@ createInterface({ input: process.stdin }).on('line', (line) => {
       if (mode === 'silent-on-unknown') return;
       return say({ id, error: { code: -32601, message: 'Method not found' } });
     case 'initialize':
-      if (mode === 'crashes') process.exit(9);
       return say({
         id,
         result: {

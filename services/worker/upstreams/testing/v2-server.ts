@@ -97,7 +97,7 @@ if (mode === 'stdio') {
   const handler = createMcpHandler(createMcp, { legacy: mode === 'http-modern' ? 'reject' : 'stateless' });
   announce = () => handler.notify.toolsChanged();
   const serve = toNodeHandler(handler);
-  const http = createServer((request, response) => void serve(request, response));
+  const http = createServer((request, response) => void serve(request as Parameters<typeof serve>[0], response));
   http.listen(Number(process.env['PORT'] ?? 0), '127.0.0.1', () => {
     console.log(`http://127.0.0.1:${(http.address() as AddressInfo).port}/mcp`);
   });
