@@ -29,6 +29,8 @@ export interface GatewayErrorOptions extends ErrorOptions {
   executed?: Executed;
   /** When a retry may succeed, in milliseconds from now. */
   retryAfterMs?: number;
+  /** How long the upstream was waited for before this happened, in milliseconds. */
+  upstreamMs?: number;
 }
 
 /** An error of toolbus' own, from the closed set above. `message` is shown to agents: it names no secret and no host. */
@@ -37,12 +39,14 @@ export class GatewayError extends Error {
   readonly reason: Reason;
   readonly executed: Executed;
   readonly retryAfterMs: number | undefined;
+  readonly upstreamMs: number;
 
   constructor(reason: Reason, message: string, options: GatewayErrorOptions = {}) {
     super(message, options);
     this.reason = reason;
     this.executed = options.executed ?? reasons[reason].executed;
     this.retryAfterMs = options.retryAfterMs;
+    this.upstreamMs = options.upstreamMs ?? 0;
   }
 
   get code(): number {

@@ -130,13 +130,18 @@ export function createMetrics(sources: MetricsSources): Metrics {
     return label;
   }
 
-  function record(request: AgentRequest, reply: AgentReply | undefined, error: string | undefined): void {
+  function record(
+    request: AgentRequest,
+    reply: AgentReply | undefined,
+    error: string | undefined,
+    upstreamMs = 0,
+  ): void {
     const total = (performance.now() - request.receivedAt) / 1000;
     const method = knownMethods.has(request.method) ? request.method : 'other';
     const source = reply?.kind === 'result' ? reply.source : undefined;
     const tool = source === undefined ? '' : toolLabel(source.server, source.tool);
     operation.observe({ mcp_method_name: method, gen_ai_tool_name: tool, error_type: error ?? '' }, total);
-    const upstreamSeconds = (reply?.timing?.upstreamMs ?? 0) / 1000;
+    const upstreamSeconds = (reply?.timing?.upstreamMs ?? upstreamMs) / 1000;
     overhead.observe({ mcp_method_name: method }, Math.max(0, total - upstreamSeconds));
     if (source === undefined) return;
     upstream.observe({ mcp_method_name: method, server: source.server }, upstreamSeconds);
@@ -158,7 +163,7 @@ export function createMetrics(sources: MetricsSources): Metrics {
         } catch (error) {
           if (error instanceof GatewayError) {
             refusals.inc({ reason: error.reason });
-            record(request, undefined, error.reason);
+            record(request, undefined, error.reason, error.upstreamMs);
           }
           throw error;
         }

@@ -280,6 +280,7 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
           entry,
           new GatewayError(frame.reason, frame.message, {
             executed: frame.executed,
+            upstreamMs: frame.upstreamMs,
             ...(frame.retryAfterMs === undefined ? {} : { retryAfterMs: frame.retryAfterMs }),
           }),
         );
@@ -448,6 +449,9 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
       clearInterval(sweeper);
       subscription.unsubscribe();
       for (const entry of [...attempts.values()]) {
+        if (entry.state === 'running') {
+          control(entry.call.server, entry.instance, { k: 'cancel', ingress, key: entry.key });
+        }
         fail(
           entry,
           entry.state === 'running'

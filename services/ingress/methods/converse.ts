@@ -30,7 +30,8 @@ export async function converse(
   if (!reply) return lostQuestion;
   if (reply.kind === 'error') return asAnswer(reply);
   const body = bodyFor(view, stated, reply, deps);
-  return { kind: 'result', resultType: reply.resultType, body, timing: reply.timing };
+  const { resultType, isError, timing } = reply;
+  return { kind: 'result', resultType, body, isError, timing };
 }
 
 // One answer for every cause: who tampers learns nothing.

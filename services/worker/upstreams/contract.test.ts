@@ -202,8 +202,10 @@ for (const [name, { agent, eras, transport, asks, open }] of Object.entries(subj
       const states = opened.states.length;
       const pending = run(upstream, call('slow'));
       const dying = run(upstream, call('die'));
-      await assert.rejects(dying, { reason: 'upstream_lost', executed: 'unknown' });
-      await assert.rejects(pending, { reason: 'upstream_lost' });
+      await Promise.all([
+        assert.rejects(dying, { reason: 'upstream_lost', executed: 'unknown' }),
+        assert.rejects(pending, { reason: 'upstream_lost' }),
+      ]);
       if (transport !== 'stdio') {
         // A keep-alive connection may not have heard of the death yet: then the call is lost on it.
         const reasons: unknown[] = [];

@@ -54,6 +54,7 @@ export function openLegacySession(options: LegacySessionOptions, introduction: I
   const parked = new Map<string, LegacyCall>();
   const waiting = new Set<() => void>();
   const subscribed = new Set<string>();
+  const startedAt = performance.now();
   /** The server asks questions that name no call, so that only one call may run at a time. */
   let exclusive = false;
 
@@ -87,12 +88,14 @@ export function openLegacySession(options: LegacySessionOptions, introduction: I
       return;
     }
     const call = callOf(origin);
-    if (call !== undefined) {
+    const roots = asked.method === 'roots/list';
+    // Servers list roots when they start, for nobody in particular and to keep: one agent's roots must not become everybody's.
+    const starting = roots && origin === undefined && performance.now() - startedAt < limits.startupMs;
+    if (call !== undefined && !starting) {
       call.ask(asked);
       return;
     }
-    // Servers list roots when they start, for nobody in particular: there are none, and that is no reason to serialize calls.
-    if (asked.method === 'roots/list') {
+    if (roots) {
       peer.respond(asked.id, { roots: [] });
       return;
     }

@@ -19,6 +19,8 @@ export const limits = {
   listMs: 30_000,
   /** Waiting for questions that arrive together. */
   questionGatherMs: 5,
+  /** After a legacy handshake: what a server asks in that time is for itself, unless it comes on a call's own stream. */
+  startupMs: 5_000,
   listChangedDebounceMs: 50,
   closeMs: 5_000,
   /** A verdict on a server's eras older than this is asked again: a legacy one would succeed silently for ever. */

@@ -58,7 +58,7 @@ export function createRequests({ deps, inFlight, questions, nextCallId }: Reques
       // Whatever still happens to an aborted call, its agent waits no longer.
       flight.onAbort = (cause) => resolve(cause === 'closing' ? cutOff(request, callId) : noAnswer);
       run(request, scene, flight, callId)
-        .catch((error: unknown) => failure(request, error, callId))
+        .catch((error: unknown) => failure(request, error, callId, scene))
         .then((answer) => {
           flight.end();
           resolve(answer);
@@ -134,8 +134,15 @@ export function createRequests({ deps, inFlight, questions, nextCallId }: Reques
     return resultAnswer(id, wrapsOutput(tool?.definition) ? wrapOutput(reply.body) : reply.body, headers);
   }
 
-  function failure({ id, method }: IncomingRequest, error: unknown, callId: string): Answer {
-    if (error instanceof GatewayError) return gatewayAnswer(id, error, callId);
+  function failure({ id, method }: IncomingRequest, error: unknown, callId: string, scene: RequestScene): Answer {
+    if (error instanceof GatewayError) {
+      const answer = gatewayAnswer(id, error, callId);
+      const timing = { totalMs: 0, upstreamMs: error.upstreamMs };
+      return {
+        ...answer,
+        headers: { ...answer.headers, 'server-timing': serverTiming(performance.now() - scene.receivedAt, timing) },
+      };
+    }
     if (error instanceof Unanswered) {
       // A tool's failure is for the model to read; the other methods have only errors (DESIGN D2).
       if (method !== 'tools/call') return errorAnswer(id, { code: rpcCode.invalidParams, message: error.message });

@@ -98,7 +98,8 @@ export function createModernEdge(deps: EdgeDeps): ModernEdge {
     } catch (error) {
       answered = true;
       if (error instanceof GatewayError) {
-        answer.error(gatewayRpcError(error, callId), error.status, undefined, gatewayErrorHeaders(error));
+        const timing = { totalMs: 0, upstreamMs: error.upstreamMs };
+        answer.error(gatewayRpcError(error, callId), error.status, timing, gatewayErrorHeaders(error));
       } else if (gone.signal.aborted) {
         answer.abandon();
       } else {
