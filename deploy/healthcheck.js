@@ -4,7 +4,15 @@
 import { readFileSync } from 'node:fs';
 
 const established = '01';
-const natsPort = (4222).toString(16).toUpperCase().padStart(4, '0');
+
+/** Ports of the servers in NATS_URL, as /proc/net/tcp writes them. */
+function natsPorts() {
+  const servers = (process.env.NATS_URL ?? 'nats://127.0.0.1:4222').split(',');
+  return servers.map((server) => {
+    const port = Number(/:(\d+)$/.exec(server.trim())?.[1] ?? 4222);
+    return port.toString(16).toUpperCase().padStart(4, '0');
+  });
+}
 
 async function isLive() {
   const port = process.env.TOOLBUS_ADMIN_PORT ?? '8081';
@@ -13,13 +21,14 @@ async function isLive() {
 }
 
 function isJoined() {
+  const ports = natsPorts();
   // Columns of /proc/net/tcp: number, local address:port, remote address:port, state, …
   return ['/proc/net/tcp', '/proc/net/tcp6'].some((file) =>
     readFileSync(file, 'latin1')
       .split('\n')
       .some((line) => {
         const [, , remote, state] = line.trim().split(/\s+/);
-        return state === established && remote?.endsWith(`:${natsPort}`) === true;
+        return state === established && ports.some((port) => remote?.endsWith(`:${port}`));
       }),
   );
 }

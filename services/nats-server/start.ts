@@ -107,7 +107,7 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
       ? new OperatorError(exitCode.unreachable, error.message, { cause: error, hint: `its log: ${dir.log}` })
       : error;
   }
-  log.info({ pid: server.child.pid, port, version: server.version }, 'nats-server ready');
+  log.info({ childPid: server.child.pid, port, version: server.version }, 'nats-server ready');
 
   let restarts = 0;
   const supervision = supervise();
@@ -139,7 +139,7 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
       }
       since = performance.now();
       restarts += 1;
-      log.warn({ pid: server.child.pid, port, restarts }, 'nats-server is back');
+      log.warn({ childPid: server.child.pid, port, restarts }, 'nats-server is back');
     }
   }
 

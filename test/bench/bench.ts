@@ -30,6 +30,8 @@ export async function bench(args: readonly string[], root: string): Promise<numb
   if (machine.loadBefore > 0.5) {
     process.stderr.write(`This machine is busy (load ${machine.loadBefore}): expect noise.\n`);
   }
+  if (process.platform !== 'linux')
+    process.stderr.write('CPU, memory and sessions are left out: they are read from /proc.\n');
   const processes = createProcesses();
   const recorder = createRecorder();
   const faults: string[] = [];
@@ -62,6 +64,7 @@ function conclude(results: Results, options: BenchOptions, folder: string): numb
       `${figuresTable(results)}\n\n${budgetsTable(verdicts)}\n\n`,
   );
   if (before !== undefined) process.stdout.write(`${regressionsText(regressions(results, before), before)}\n`);
+  else process.stdout.write('There is no stored run to compare with: --store keeps this one.\n');
   for (const fault of results.faults) process.stdout.write(`FAULT ${fault}\n`);
 
   const text = `${JSON.stringify(results, null, 2)}\n`;

@@ -1,18 +1,20 @@
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-// npm run bench: builds toolbus and the benchmark, because every target is measured as plain JavaScript, and runs the built benchmark.
+// `npm run bench` builds toolbus and comes here. The benchmark is built too, because every target is measured as plain JavaScript.
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-function build(project: string): void {
-  const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-  const { status } = spawnSync(process.execPath, [tsc, '-p', join(root, project)], { cwd: root, stdio: 'inherit' });
-  if (status !== 0) process.stderr.write(`${project} does not build cleanly; going on with what was written\n`);
+if (!existsSync(join(root, 'dist', 'services', 'cli', 'main.js'))) {
+  process.stderr.write('toolbus is not built: npm run build\n');
+  process.exit(2);
 }
+const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+const project = join(root, 'test', 'bench', 'tsconfig.json');
+const { status } = spawnSync(process.execPath, [tsc, '-p', project], { cwd: root, stdio: 'inherit' });
+if (status !== 0) process.stderr.write('the benchmark does not build cleanly; going on with what was written\n');
 
-build('tsconfig.build.json');
-build('test/bench/tsconfig.json');
 const built: { bench(args: readonly string[], root: string): Promise<number> } = await import(
   new URL('../../dist/test/bench/bench.js', import.meta.url).href
 );

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createServer } from 'node:http';
+import { connect, createServer as createTcpServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { root } from './compose-file.ts';
@@ -53,4 +54,21 @@ test('health check - an unknown question is not well', async () => {
   const { code, stderr } = await runCheck('else');
   assert.equal(code, 1);
   assert.match(stderr, /usage/);
+});
+
+test('health check - a worker is well while it has a connection to one of the servers in NATS_URL', async (t) => {
+  if (process.platform !== 'linux') return t.skip('reads /proc');
+  const server = createTcpServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  assert.ok(address !== null && typeof address === 'object');
+  const env = { NATS_URL: `nats://user:password@nats-1:1,nats-2:${address.port}` };
+  assert.equal((await runCheck('bus', env)).code, 1);
+
+  const client = connect(address.port, '127.0.0.1');
+  await new Promise<void>((resolve) => client.once('connect', resolve));
+  assert.equal((await runCheck('bus', env)).code, 0);
+
+  client.destroy();
+  server.close();
 });

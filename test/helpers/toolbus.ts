@@ -123,8 +123,11 @@ function toolbusOf<Ready>(running: Running<Ready>, dir: string, configFile: stri
     signal: running.signal,
     stop,
     async [Symbol.asyncDispose]() {
-      await stop();
-      if (ownsDir) rmSync(dir, { recursive: true, force: true });
+      try {
+        await stop();
+      } finally {
+        if (ownsDir) rmSync(dir, { recursive: true, force: true });
+      }
     },
   };
 }

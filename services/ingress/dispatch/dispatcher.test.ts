@@ -174,3 +174,15 @@ test('dispatcher - a call bound to a process that is gone fails as upstream_lost
   await assert.rejects(dispatch({ instance: 'gone' }), reasonIs('upstream_lost'));
   assert.deepEqual(offers, ['gone']);
 });
+
+test('dispatcher - with one process dead and the other full, a call waits for the living one', async () => {
+  const { dispatch } = build([status('dead'), status('busy')], (instance, n) => {
+    if (instance === 'dead') return refused('no_responders');
+    return n < 8 ? refused('full', 'busy') : reply('busy');
+  });
+  const answers = await Promise.all(Array.from({ length: 3 }, () => dispatch({ timeoutMs: 5_000 })));
+  assert.deepEqual(
+    answers.map(({ instance }) => instance),
+    ['busy', 'busy', 'busy'],
+  );
+});

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { AttemptOptions, AttemptOutcome } from '../../../shared/bus/caller.ts';
+import type { AttemptOptions, AttemptOutcome, RefusedWhy } from '../../../shared/bus/caller.ts';
 import { GatewayError } from '../../../shared/errors.ts';
 import type { Call, Reply } from '../../../shared/mcp/call.ts';
 import type { InstanceStatus } from '../../../shared/mcp/manifest.ts';
@@ -25,8 +25,10 @@ export interface DispatcherOptions {
   instances(server: string): readonly InstanceStatus[];
 }
 
-/** Offers of one call, the first included. */
-const maxOffers = 6;
+/** Offers of a call that only one process can go on with. */
+const maxPinnedOffers = 6;
+/** A process that refuses in one of these ways is dead, frozen or cut off; its last heartbeat may still say otherwise. */
+const silent: ReadonlySet<RefusedWhy> = new Set(['no_responders', 'no_accept', 'expired']);
 /** A call waits at most this long for a slot. */
 const maxWaitMs = 30_000;
 /** Pauses before offering again when nobody answered although somebody should be there. */
@@ -49,34 +51,36 @@ export function createDispatcher({ attempt, onFree, instances }: DispatcherOptio
     if (call.instance !== undefined) return pinned(call, call.instance, options);
     const lane = laneOf(call.server);
     refuseWhereNobodyServes(call.server, lane);
-    const waitMs = Math.min(maxWaitMs, call.timeoutMs);
-    await lane.enter(call.principal.id, options.signal, waitMs, false);
+    const waitUntil = performance.now() + Math.min(maxWaitMs, call.timeoutMs);
+    await lane.enter(call.principal.id, options.signal, waitUntil, false);
     let entered = true;
     try {
-      const tried = new Set(lane.suspects());
+      let tried = new Set(lane.suspects());
+      let someFull = false;
       let pauses = 0;
-      for (let offers = 1; ; offers += 1) {
+      for (;;) {
         const outcome = await offer(call, chooseInstance(instances(call.server), lane.own, tried), lane, options);
         if (outcome.kind === 'answered') return outcome.reply;
-        if (outcome.instance !== undefined) tried.add(outcome.instance);
-        if (outcome.why === 'full') {
+        someFull ||= outcome.why === 'full';
+        if (outcome.instance !== undefined) {
+          tried.add(outcome.instance);
           if (instances(call.server).some((status) => canServe(status) && !tried.has(status.instance))) continue;
-          lane.block();
-          lane.leave();
-          entered = false;
-          await lane.enter(call.principal.id, options.signal, waitMs, true);
-          entered = true;
-          tried.clear();
-          offers = 0;
-          continue;
         }
-        refuseWhereNobodyServes(call.server, lane, outcome);
-        const nobodyKnown = outcome.why === 'no_responders' && instances(call.server).length === 0;
-        if (nobodyKnown || offers >= maxOffers || pauses >= againMs.length) throw noWorker(call.server);
-        if (outcome.why === 'no_responders' || outcome.why === 'no_accept') {
+        if (someFull) {
+          lane.giveWay();
+          entered = false;
+          await lane.enter(call.principal.id, options.signal, waitUntil, true);
+          entered = true;
+          someFull = false;
+          pauses = 0;
+        } else {
+          refuseWhereNobodyServes(call.server, lane, outcome);
+          const nobodyKnown = outcome.why === 'no_responders' && instances(call.server).length === 0;
+          if (nobodyKnown || pauses >= againMs.length) throw noWorker(call.server);
           await sleep(againMs[pauses]);
           pauses += 1;
         }
+        tried = new Set(lane.suspects());
       }
     } finally {
       if (entered) lane.leave();
@@ -93,7 +97,7 @@ export function createDispatcher({ attempt, onFree, instances }: DispatcherOptio
     lane.count(instance, 1);
     try {
       const outcome = await attempt(call, { ...options, instance });
-      if (outcome.kind === 'refused' && outcome.why === 'no_accept') lane.suspect(instance);
+      if (outcome.kind === 'refused' && silent.has(outcome.why)) lane.suspect(instance);
       return outcome.kind === 'refused' && outcome.instance === undefined ? { ...outcome, instance } : outcome;
     } finally {
       lane.count(instance, -1);
@@ -102,7 +106,7 @@ export function createDispatcher({ attempt, onFree, instances }: DispatcherOptio
 
   /** Only one process can go on with this call. */
   async function pinned(call: Call, instance: string, options: DispatchOptions): Promise<Reply> {
-    for (let offers = 0; offers < maxOffers; offers += 1) {
+    for (let offers = 0; offers < maxPinnedOffers; offers += 1) {
       const outcome = await attempt(call, { ...options, instance });
       if (outcome.kind === 'answered') return outcome.reply;
       if (outcome.why !== 'full' && outcome.why !== 'no_accept') break;

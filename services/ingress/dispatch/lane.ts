@@ -16,12 +16,13 @@ export interface Lane {
   readonly own: ReadonlyMap<string, number>;
   readonly inFlight: number;
   readonly waiting: number;
-  /** Resolves when it is this call's turn. Rejects with `overloaded`, or with the signal's reason. `again`: it had its turn and found every slot taken. */
-  enter(agent: string, signal: AbortSignal, maxWaitMs: number, again: boolean): Promise<void>;
-  /** The call has ended or gives its turn back. */
+  /** Resolves when it is this call's turn, by `performance.now()` until `waitUntil`. Rejects with `overloaded`, or with the signal's reason. `again`: it had its turn and found every slot taken. */
+  enter(agent: string, signal: AbortSignal, waitUntil: number, again: boolean): Promise<void>;
+  /** The call has ended. */
   leave(): void;
-  /** Every slot was taken: nobody's turn until a slot is free. */
-  block(): void;
+  /** The call found every slot taken by others: it leaves, and it is nobody's turn until a slot is free. */
+  giveWay(): void;
+  /** A slot is free. */
   unblock(): void;
   count(instance: string, by: 1 | -1): void;
   suspect(instance: string): void;
@@ -60,7 +61,7 @@ export function createLane(instances: () => readonly InstanceStatus[]): Lane {
     get waiting() {
       return queue.size;
     },
-    enter(agent, signal, maxWaitMs, again) {
+    enter(agent, signal, waitUntil, again) {
       if (queue.size === 0 && hasRoom()) {
         inFlight += 1;
         return Promise.resolve();
@@ -83,7 +84,7 @@ export function createLane(instances: () => readonly InstanceStatus[]): Lane {
           if (queue.remove(agent, waiter)) reject(reason);
         };
         const onAbort = () => giveUp(signal.reason);
-        const timer = setTimeout(() => giveUp(overloaded()), maxWaitMs);
+        const timer = setTimeout(() => giveUp(overloaded()), Math.max(0, waitUntil - performance.now()));
         signal.addEventListener('abort', onAbort, { once: true });
         if (again) queue.putBack(agent, waiter);
         else if (!queue.push(agent, waiter)) {
@@ -97,7 +98,8 @@ export function createLane(instances: () => readonly InstanceStatus[]): Lane {
       if (blockedTimer === undefined) pump();
       else unblock();
     },
-    block() {
+    giveWay() {
+      inFlight -= 1;
       blockedTimer ??= setTimeout(unblock, askAgainMs);
     },
     unblock,

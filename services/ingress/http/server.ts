@@ -133,7 +133,15 @@ export async function createPublicServer(options: PublicServerOptions): Promise<
     host,
     port,
     url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
-    close: () => app.close(),
+    async close() {
+      // A connection that was busy when the server closed goes idle afterwards, and nobody else would end it.
+      const sweep = setInterval(() => app.server.closeIdleConnections(), 50);
+      try {
+        await app.close();
+      } finally {
+        clearInterval(sweep);
+      }
+    },
   };
 }
 

@@ -46,7 +46,7 @@ export function createHttpClient(url: string, config: Pick<ServerConfig, 'header
     path,
     url: target,
     post: (headers, body, sink, to = path) =>
-      new HttpExchange(pool, { method: 'POST', path: to, headers: [...forPost, ...headers], body }, sink),
+      new HttpExchange(pool, { method: 'POST', path: to, headers: forPost.concat(headers), body }, sink),
     get: (headers, sink) => new HttpExchange(pool, { method: 'GET', path, headers: [...forGet, ...headers] }, sink),
     delete: (headers, sink) =>
       new HttpExchange(pool, { method: 'DELETE', path, headers: [...common, ...headers] }, sink),

@@ -66,7 +66,7 @@ export function openStdioUpstream(options: OpenUpstreamOptions): Upstream {
       await keeper.discover(session, [session.era]);
       if (closed || run !== mine || opened?.session !== session) return;
       if (subscriptions.size > 0) void session.setResourceSubscriptions(subscriptions);
-      log.info({ server: name, pid: mine.child.pid, era: session.era }, 'upstream ready');
+      log.info({ server: name, childPid: mine.child.pid, era: session.era }, 'upstream ready');
       events.onState({ state: 'ready' });
     } catch (error) {
       if (closed || (current !== undefined && run !== current)) return;

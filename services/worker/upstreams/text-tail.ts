@@ -19,6 +19,6 @@ export function createTextTail(limit: number): TextTail {
 export function clean(text: string): string {
   return text
     .replace(/\x1b\[[0-9;?]*[ -/]*[@-~]/g, '')
-    .replace(/[\x00-\x1f\x7f-\x9f\u2028\u2029]+/g, ' ')
+    .replace(/[\x00-\x20\x7f-\x9f\u2028\u2029]+/g, ' ')
     .trim();
 }
