@@ -39,7 +39,8 @@ export interface Instance {
   close(graceMs: number): Promise<void>;
 }
 
-export function startInstance(options: InstanceOptions): Instance {
+/** Opens the upstream and takes calls as soon as it is ready. Throws OperatorError for a configuration that cannot be opened. */
+export async function startInstance(options: InstanceOptions): Promise<Instance> {
   const { server, config, calls, control, buckets, subjects, log } = options;
   const id = createProcessId();
   const startedAt = Date.now();
@@ -59,7 +60,7 @@ export function startInstance(options: InstanceOptions): Instance {
     log.warn({ breaker: now }, 'the circuit breaker changed');
     follow();
   });
-  const upstream = openUpstream({
+  const upstream = await openUpstream({
     name: server,
     config,
     ...(options.url === undefined ? {} : { url: options.url }),

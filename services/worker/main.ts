@@ -37,19 +37,21 @@ export async function startWorker({ server, config, bus, tenant, log }: WorkerOp
   const buckets = await openBuckets(control, tenant);
   const urls = config.url === undefined ? [undefined] : [config.url].flat();
   const eraCaches = await Promise.all(urls.map((url) => openEraCache(buckets, server, config, url, log)));
-  const instances = urls.map((url, at) =>
-    startInstance({
-      server,
-      config,
-      url,
-      calls,
-      control,
-      buckets,
-      subjects: subjectsOf(tenant),
-      eraCache: eraCaches[at],
-      version: toolbusVersion(),
-      log,
-    }),
+  const instances = await Promise.all(
+    urls.map((url, at) =>
+      startInstance({
+        server,
+        config,
+        url,
+        calls,
+        control,
+        buckets,
+        subjects: subjectsOf(tenant),
+        eraCache: eraCaches[at],
+        version: toolbusVersion(),
+        log,
+      }),
+    ),
   );
   return {
     instances: instances.map((instance) => instance.id),

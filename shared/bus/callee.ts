@@ -7,6 +7,7 @@ import type { RpcError } from '../mcp/json-rpc.ts';
 import { type Control, decodeMessage, encodeMessage, type Frame, type Offer } from './frames.ts';
 import { readJsonObject } from './json-bytes.ts';
 import { busLimits } from './limits.ts';
+import { createOutbox } from './outbox.ts';
 import { type Credit, createCredit, failureFrame, sendInParts } from './send-result.ts';
 import type { Subjects } from './subjects.ts';
 
@@ -80,9 +81,11 @@ export const cancelled = Symbol('cancelled');
 
 export function createCallee(options: CalleeOptions): Callee {
   const { nc, subjects, server, instance, log } = options;
+  const outbox = createOutbox(nc, log);
   const running = new Map<string, Running>();
   const waiting = new Set<string>();
   const group = new Map<string, Subscription>();
+  let tools: ReadonlySet<string> = new Set();
   let draining = false;
   let refused = 0;
   let onIdle: (() => void) | undefined;
@@ -93,16 +96,13 @@ export function createCallee(options: CalleeOptions): Callee {
   ];
   const sweeper = setInterval(sweep, busLimits.sweepMs);
   const alive = setInterval(sayAlive, busLimits.aliveMs);
+  void followConnection();
 
   /** Keys are counted by each ingress for itself, so both together name a call. */
   const nameOf = (ingress: string, key: string) => `${ingress}.${key}`;
 
-  function send(subject: string, frame: Frame, body?: Uint8Array | string): void {
-    try {
-      nc.publish(subject, encodeMessage(frame, body));
-    } catch (error) {
-      log.warn({ err: error, frame: frame.k }, 'cannot send a frame');
-    }
+  function send(subject: string, frame: Frame, body?: Uint8Array | string): boolean {
+    return outbox.send(subject, encodeMessage(frame, body));
   }
 
   function onOffer(error: Error | null, message: Msg): void {
@@ -110,12 +110,14 @@ export function createCallee(options: CalleeOptions): Callee {
     const decoded = decodeMessage(message.data);
     if (decoded === undefined || decoded.head.k !== 'offer' || message.reply === undefined) return;
     const offer = decoded.head;
+    // The same offer again: it must not take the place of the call that runs under its name.
+    if (running.has(nameOf(offer.ingress, offer.key))) return;
     const call = readCall(offer, decoded.body);
     if (call === undefined || call.server !== server) {
       log.warn({ subject: message.subject }, 'an offer could not be read');
       return;
     }
-    const admission = draining ? ({ ok: false, why: 'draining' } as const) : options.admit(running.size, call);
+    const admission = draining ? ({ ok: false, why: 'draining' } as const) : admit(call);
     if (!admission.ok) {
       refused += 1;
       if (admission.why === 'full') waiting.add(offer.ingress);
@@ -141,13 +143,20 @@ export function createCallee(options: CalleeOptions): Callee {
     if (offer.go === true) start(entry);
   }
 
+  /** An ingress that offers to this very process does not know which of the server's tools it has. */
+  function admit(call: Call): Admission {
+    const lacks =
+      group.size > 0 && call.method === 'tools/call' && call.target !== undefined && !tools.has(call.target);
+    return lacks && call.park === undefined ? { ok: false, why: 'down' } : options.admit(running.size, call);
+  }
+
   function onControl(error: Error | null, message: Msg): void {
     if (error !== null) return;
     const decoded = decodeMessage(message.data);
     if (decoded === undefined) return;
     const control = decoded.head as Control;
     if (control.k === 'ping') {
-      if (message.reply !== undefined) send(aliveSubjectOf(message.reply), { k: 'alive', instance });
+      sayAliveTo(control.ingress);
       return;
     }
     const name = nameOf(control.ingress, control.key);
@@ -193,14 +202,12 @@ export function createCallee(options: CalleeOptions): Callee {
         signal: entry.abort.signal,
         onNotification: (notification) => note(entry, notification),
       })
-      .then(
-        (answer) => answerWith(entry, answer),
-        (error: unknown) => fail(entry, error),
-      );
+      .then((answer) => answerWith(entry, answer))
+      .catch((error: unknown) => fail(entry, error));
   }
 
   function note(entry: Running, { method, params }: CallNotification): void {
-    if (!running.has(nameOf(entry.ingress, entry.key))) return;
+    if (!isRunning(entry)) return;
     const body = JSON.stringify(params);
     // Notifications are not worth chunking: one that does not fit is dropped, the call goes on.
     if (body.length > busLimits.inlineBytes) return;
@@ -210,10 +217,11 @@ export function createCallee(options: CalleeOptions): Callee {
   }
 
   async function answerWith(entry: Running, answer: CalleeAnswer): Promise<void> {
+    if (!isRunning(entry)) return;
     const upstreamMs = performance.now() - entry.startedAt;
     const reply = subjects.reply(entry.ingress, entry.key);
     if (answer.kind === 'error') {
-      send(reply, { k: 'error', error: answer.error, upstreamMs });
+      if (!send(reply, { k: 'error', error: answer.error, upstreamMs })) fail(entry, tooLarge());
       done(entry);
       return;
     }
@@ -225,15 +233,21 @@ export function createCallee(options: CalleeOptions): Callee {
       upstreamMs,
     };
     const text = JSON.stringify(answer.result);
-    if (text.length <= busLimits.inlineBytes / 3) send(reply, head, text);
-    else
-      await sendInParts(Buffer.from(text, 'utf8'), head, entry.credit, entry.abort.signal, (frame, body) =>
-        send(reply, frame, body),
-      );
+    const sent =
+      text.length <= busLimits.inlineBytes / 3
+        ? send(reply, head, text)
+        : await sendInParts(Buffer.from(text, 'utf8'), head, entry.credit, entry.abort.signal, (frame, body) =>
+            send(reply, frame, body),
+          );
+    if (!sent) fail(entry, tooLarge());
     done(entry);
   }
 
+  /** False: it was answered for already, because it did not end in time. */
+  const isRunning = (entry: Running) => running.get(nameOf(entry.ingress, entry.key)) === entry;
+
   function fail(entry: Running, error: unknown): void {
+    if (!isRunning(entry)) return;
     const upstreamMs = performance.now() - entry.startedAt;
     if (entry.abort.signal.aborted && entry.abort.signal.reason === cancelled) {
       done(entry);
@@ -281,11 +295,31 @@ export function createCallee(options: CalleeOptions): Callee {
   function sayAlive(): void {
     const ingresses = new Set<string>();
     for (const entry of running.values()) ingresses.add(entry.ingress);
-    for (const ingress of ingresses) send(subjects.reply(ingress, 'alive'), { k: 'alive', instance });
+    for (const ingress of ingresses) sayAliveTo(ingress);
   }
 
-  function join(tools: Iterable<string>): void {
+  function sayAliveTo(ingress: string): void {
+    const keys: string[] = [];
+    for (const entry of running.values()) {
+      if (entry.ingress === ingress && entry.state === 'running') keys.push(entry.key);
+    }
+    send(subjects.reply(ingress, 'alive'), { k: 'alive', instance, keys });
+  }
+
+  /** An ingress that lost its connection has given up what it had not started, and its `go` may come minutes later. */
+  async function followConnection(): Promise<void> {
+    for await (const status of nc.status()) {
+      if (status.type === 'disconnect') releaseReserved();
+    }
+  }
+
+  function releaseReserved(): void {
+    for (const entry of [...running.values()]) if (entry.state === 'reserved') done(entry);
+  }
+
+  function join(names: Iterable<string>): void {
     if (draining) return;
+    tools = new Set(names);
     const wanted = new Set<string>([subjects.rpcs(server)]);
     for (const tool of tools) wanted.add(subjects.tool(server, tool));
     for (const [subject, subscription] of group) {
@@ -307,7 +341,7 @@ export function createCallee(options: CalleeOptions): Callee {
   async function drain(graceMs: number): Promise<void> {
     leave();
     draining = true;
-    for (const entry of [...running.values()]) if (entry.state === 'reserved' && graceMs === 0) done(entry);
+    if (graceMs === 0) releaseReserved();
     if (running.size > 0 && graceMs > 0) {
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, graceMs);
@@ -317,12 +351,15 @@ export function createCallee(options: CalleeOptions): Callee {
         };
       });
     }
+    // A `go` for one of these is answered `expired`, or by NATS when nobody listens: either way it runs elsewhere.
+    releaseReserved();
     for (const entry of [...running.values()]) {
       entry.abort.abort(new GatewayError('upstream_lost', 'the worker stopped before the tool had answered'));
       fail(entry, entry.abort.signal.reason);
     }
     clearInterval(sweeper);
     clearInterval(alive);
+    outbox.flush();
     if (!nc.isClosed()) await nc.flush().catch(() => undefined);
     for (const subscription of own) subscription.unsubscribe();
   }
@@ -340,9 +377,9 @@ export function createCallee(options: CalleeOptions): Callee {
   };
 }
 
-/** A probe's reply subject is `….reply.<ingress>.p-<instance>`; its answer goes to the ingress' `alive`. */
-function aliveSubjectOf(reply: string): string {
-  return `${reply.slice(0, reply.lastIndexOf('.'))}.alive`;
+/** NATS refuses what is larger than its `max_payload`. */
+function tooLarge(): GatewayError {
+  return new GatewayError('bad_upstream_output', 'the answer does not fit the message bus', { executed: 'yes' });
 }
 
 function readCall(offer: Offer, body: Uint8Array): Call | undefined {

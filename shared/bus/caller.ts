@@ -1,10 +1,11 @@
 import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import type { Logger } from 'pino';
-import { GatewayError } from '../errors.ts';
+import { GatewayError, reasons } from '../errors.ts';
 import type { Call, CallNotification, Reply } from '../mcp/call.ts';
-import type { JsonObject } from '../mcp/json.ts';
 import { type Control, decodeMessage, encodeMessage, type Frame } from './frames.ts';
+import { readJsonObject } from './json-bytes.ts';
 import { busLimits } from './limits.ts';
+import { createOutbox } from './outbox.ts';
 import { createPeers } from './peers.ts';
 import type { Subjects } from './subjects.ts';
 
@@ -64,6 +65,8 @@ interface Attempt {
   /** When the worker must have answered, by the clock of this process. */
   answerBy: number;
   readonly hardCap: number;
+  /** How often in a row its process did not name it among its running calls. */
+  missed: number;
   parts: Uint8Array[] | undefined;
   partsBytes: number;
   body: Uint8Array;
@@ -76,6 +79,7 @@ const text = new TextEncoder();
 const noResponders = 503;
 
 export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Caller {
+  const outbox = createOutbox(nc, log);
   const attempts = new Map<string, Attempt>();
   const peers = createPeers<Attempt>(probe, lose);
   const abandoned = new Map<string, { server: string; until: number }>();
@@ -87,7 +91,13 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
 
   const subscription = nc.subscribe(subjects.replies(ingress), {
     callback: (error, message) => {
-      if (error === null) onMessage(message);
+      if (error !== null) return;
+      try {
+        onMessage(message);
+      } catch (cause) {
+        // A frame of another version or of nobody we know: it may not end the process that all other calls go through.
+        log.warn({ err: cause, subject: message.subject }, 'a frame could not be read');
+      }
     },
   });
   const sweeper = setInterval(sweep, busLimits.sweepMs);
@@ -95,17 +105,7 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
   void followConnection();
 
   function control(server: string, instance: string, message: Control, body?: Uint8Array): void {
-    publish(subjects.instanceControl(server, instance), encodeMessage(message, body));
-  }
-
-  function publish(subject: string, bytes: Uint8Array, reply?: string): boolean {
-    try {
-      nc.publish(subject, bytes, reply === undefined ? undefined : { reply });
-      return true;
-    } catch (error) {
-      log.debug({ err: error }, 'publish failed');
-      return false;
-    }
+    outbox.send(subjects.instanceControl(server, instance), encodeMessage(message, body));
   }
 
   function attempt(call: Call, options: AttemptOptions): Promise<AttemptOutcome> {
@@ -139,6 +139,7 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
         instance: '',
         answerBy: startedAt + busLimits.acceptMs,
         hardCap: startedAt + busLimits.hardCapMs,
+        missed: 0,
         parts: undefined,
         partsBytes: 0,
         body: parts > 0 ? body : noBytes,
@@ -150,7 +151,7 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
       entry.onAbort = onAbort;
       options.signal.addEventListener('abort', onAbort, { once: true });
       attempts.set(key, entry);
-      if (!publish(subject, offer, subjects.reply(ingress, key))) end(entry, () => reject(brokerGone()));
+      if (!outbox.send(subject, offer, subjects.reply(ingress, key))) end(entry, () => reject(brokerGone()));
     });
   }
 
@@ -197,7 +198,7 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
     if (decoded === undefined) return;
     const frame = decoded.head as Frame;
     if (key === 'alive' || key === 'free') {
-      if (frame.k === 'alive') peers.seen(frame.instance);
+      if (frame.k === 'alive') onAlive(frame.instance, frame.keys);
       else if (frame.k === 'free') for (const listener of freeListeners) listener(frame.server, frame.instance);
       return;
     }
@@ -207,6 +208,20 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
       return;
     }
     onFrame(entry, frame, decoded.body);
+  }
+
+  /**
+   * A result or a `go` that was lost with a broken connection leaves both sides waiting. What the process did not name twice in a row it
+   * does not run: its answer, sent on the same connection, would have come first.
+   */
+  function onAlive(instance: string, keys: readonly string[]): void {
+    peers.seen(instance);
+    for (const entry of [...peers.items(instance)]) {
+      if (entry.state !== 'running') continue;
+      entry.missed = keys.includes(entry.key) ? 0 : entry.missed + 1;
+      if (entry.missed < 2) continue;
+      fail(entry, new GatewayError('upstream_lost', 'the answer was lost on its way; whether the tool ran is unknown'));
+    }
   }
 
   function onLate(key: string, frame: Frame): void {
@@ -239,13 +254,19 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
         if (entry.state === 'offering') refuse(entry, frame.why, frame.instance, frame.retryAfterMs);
         return;
       case 'expired':
-        refuse(entry, 'expired', frame.instance);
+        if (entry.state !== 'offering') refuse(entry, 'expired', frame.instance);
         return;
-      case 'note':
+    }
+    // Nobody can answer a call that no process was told to run.
+    if (entry.state !== 'running') return;
+    switch (frame.k) {
+      case 'note': {
         peers.seen(entry.instance);
         entry.answerBy = Math.min(entry.hardCap, performance.now() + entry.call.timeoutMs + busLimits.answerGraceMs);
-        entry.options.onNotification({ method: frame.method, params: JSON.parse(decode(body)) as JsonObject });
+        const params = readJsonObject(body);
+        if (params !== undefined) entry.options.onNotification({ method: frame.method, params });
         return;
+      }
       case 'chunk':
         onChunk(entry, body);
         return;
@@ -278,7 +299,7 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
       case 'failed':
         fail(
           entry,
-          new GatewayError(frame.reason, frame.message, {
+          new GatewayError(Object.hasOwn(reasons, frame.reason) ? frame.reason : 'upstream_lost', frame.message, {
             executed: frame.executed,
             upstreamMs: frame.upstreamMs,
             ...(frame.retryAfterMs === undefined ? {} : { retryAfterMs: frame.retryAfterMs }),
@@ -295,6 +316,12 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
   }
 
   function onAccepted(entry: Attempt, instance: string): void {
+    if (performance.now() > entry.startedAt + entry.call.timeoutMs) {
+      // This process stood still for so long that the agent's time is over: too late to begin.
+      control(entry.call.server, instance, { k: 'release', ingress, key: entry.key });
+      refuse(entry, 'no_accept', instance);
+      return;
+    }
     entry.state = 'accepted';
     entry.instance = instance;
     entry.answerBy = entry.hardCap;
@@ -329,7 +356,7 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
     entry.state = 'running';
     entry.answerBy = Math.min(entry.hardCap, performance.now() + entry.call.timeoutMs + busLimits.answerGraceMs);
     // With a reply subject the server says at once when the process is gone, and then the tool never started.
-    publish(
+    outbox.send(
       subjects.instanceControl(server, entry.instance),
       encodeMessage({ k: 'go', ingress, key: entry.key }),
       subjects.reply(ingress, entry.key),
@@ -359,6 +386,8 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
   /** The process is gone: what it was running has an unknown end; what it had only accepted never starts. */
   function lose(instance: string): void {
     for (const entry of peers.lose(instance)) {
+      // It may only have stood still: then it must not go on with what nobody waits for.
+      control(entry.call.server, instance, { k: 'cancel', ingress, key: entry.key });
       if (entry.state === 'accepted') refuse(entry, 'expired', instance);
       else
         fail(
@@ -370,7 +399,7 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
 
   function probe(server: string, instance: string): void {
     const reply = subjects.reply(ingress, probePrefix + instance);
-    publish(subjects.instanceControl(server, instance), encodeMessage({ k: 'ping' }), reply);
+    outbox.send(subjects.instanceControl(server, instance), encodeMessage({ k: 'ping', ingress }), reply);
   }
 
   function sweep(): void {
@@ -459,6 +488,7 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
             : new GatewayError('shutting_down', 'this ingress is stopping'),
         );
       }
+      outbox.flush();
     },
   };
 }
@@ -468,8 +498,4 @@ const probePrefix = 'p-';
 
 function brokerGone(): GatewayError {
   return new GatewayError('broker_unavailable', 'the message bus is not reachable', { retryAfterMs: 1_000 });
-}
-
-function decode(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
 }

@@ -29,21 +29,24 @@ export async function connectBus(options: ConnectOptions): Promise<NatsConnectio
   const { servers, user, password } = splitUrls(options);
   const credentials = options.credentials === undefined ? undefined : await readFile(options.credentials);
   try {
-    const nc = await connect({
-      servers,
-      ...(user === undefined ? {} : { user, pass: password ?? '' }),
-      ...(credentials === undefined ? {} : { authenticator: credsAuthenticator(credentials) }),
-      name: options.name,
-      timeout: firstConnectMs,
-      pingInterval: 2_000,
-      maxPingOut: 2,
-      maxReconnectAttempts: -1,
-      reconnectTimeWait: 200,
-      reconnectJitter: 300,
-      ignoreAuthErrorAbort: true,
-      // Without this the client builds an Error with a stack for every request (a third of the ingress' CPU).
-      noAsyncTraces: true,
-    });
+    const nc = await within(
+      firstConnectMs,
+      connect({
+        servers,
+        ...(user === undefined ? {} : { user, pass: password ?? '' }),
+        ...(credentials === undefined ? {} : { authenticator: credsAuthenticator(credentials) }),
+        name: options.name,
+        timeout: firstConnectMs,
+        pingInterval: 2_000,
+        maxPingOut: 2,
+        maxReconnectAttempts: -1,
+        reconnectTimeWait: 200,
+        reconnectJitter: 300,
+        ignoreAuthErrorAbort: true,
+        // Without this the client builds an Error with a stack for every request (a third of the ingress' CPU).
+        noAsyncTraces: true,
+      }),
+    );
     follow(nc, options);
     return nc;
   } catch (error) {
@@ -56,6 +59,18 @@ export async function connectBus(options: ConnectOptions): Promise<NatsConnectio
       },
     );
   }
+}
+
+/** A cluster that refuses our credentials makes the client try its members for ever. */
+async function within(ms: number, connecting: Promise<NatsConnection>): Promise<NatsConnection> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      reject(new Error(`no connection within ${ms / 1000} s`));
+      connecting.then((nc) => nc.close()).catch(() => undefined);
+    }, ms);
+  });
+  return Promise.race([connecting, late]).finally(() => clearTimeout(timer));
 }
 
 /** Messages, never credentials: a URL may carry them. */

@@ -31,7 +31,7 @@ export type Control =
   /** The ingress has consumed chunks: send that many more. */
   | { readonly k: 'credit'; readonly ingress: string; readonly key: string; readonly chunks: number }
   /** Are you there? Answered with `alive`. */
-  | { readonly k: 'ping' };
+  | { readonly k: 'ping'; readonly ingress: string };
 
 /** Instance → ingress, on the reply subject of the attempt. */
 export type Frame =
@@ -68,8 +68,8 @@ export type Frame =
       readonly retryAfterMs?: number | undefined;
       readonly upstreamMs: number;
     }
-  /** Once a second to every ingress with a call in this process, under the key `alive`. */
-  | { readonly k: 'alive'; readonly instance: string }
+  /** Once a second to every ingress with a call in this process, under the key `alive`, with the keys of its running calls. */
+  | { readonly k: 'alive'; readonly instance: string; readonly keys: readonly string[] }
   /** A slot is free again, to an ingress that was told `busy`, under the key `free`. */
   | { readonly k: 'free'; readonly server: string; readonly instance: string };
 

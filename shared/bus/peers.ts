@@ -7,6 +7,8 @@ export interface Peers<Item> {
   remove(instance: string, item: Item): void;
   /** Something came from the process. */
   seen(instance: string): void;
+  /** What the process runs, as far as this ingress knows. */
+  items(instance: string): Iterable<Item>;
   /** Takes the process out and returns what it was running. */
   lose(instance: string): readonly Item[];
   /** Asks those that have been silent for a while, gives up those that stay silent. */
@@ -65,6 +67,7 @@ export function createPeers<Item>(
       peer.lastSeen = performance.now();
       peer.probed = false;
     },
+    items: (instance) => peers.get(instance)?.items ?? [],
     lose(instance) {
       const peer = peers.get(instance);
       peers.delete(instance);

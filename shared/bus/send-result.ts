@@ -20,8 +20,12 @@ export function createCredit(initial: number): Credit {
     async take(signal) {
       while (left === 0 && !signal.aborted) {
         await new Promise<void>((resolve) => {
-          wake = resolve;
-          signal.addEventListener('abort', () => resolve(), { once: true });
+          wake = () => {
+            signal.removeEventListener('abort', resolveNow);
+            resolve();
+          };
+          const resolveNow = () => resolve();
+          signal.addEventListener('abort', resolveNow, { once: true });
         });
         wake = undefined;
       }
@@ -30,27 +34,26 @@ export function createCredit(initial: number): Credit {
   };
 }
 
-/** Sends a large result as `chunk` frames and a last one with the head; stops where the call was cancelled meanwhile. */
+/** Sends a large result as `chunk` frames and a last one with the head; stops where the call was cancelled meanwhile. False: a frame could not be sent. */
 export async function sendInParts(
   body: Uint8Array,
   head: Frame,
   credit: Credit,
   signal: AbortSignal,
-  send: (frame: Frame, body: Uint8Array) => void,
-): Promise<void> {
+  send: (frame: Frame, body: Uint8Array) => boolean,
+): Promise<boolean> {
   if (body.length > busLimits.maxBodyBytes) {
     const error = new GatewayError('bad_upstream_output', 'the result is too large', { executed: 'yes' });
-    send(failureFrame(error, 0), new Uint8Array(0));
-    return;
+    return send(failureFrame(error, 0), new Uint8Array(0));
   }
   let at = 0;
   while (body.length - at > busLimits.inlineBytes) {
     await credit.take(signal);
-    if (signal.aborted) return;
-    send({ k: 'chunk' }, body.subarray(at, at + busLimits.partBytes));
+    if (signal.aborted) return true;
+    if (!send({ k: 'chunk' }, body.subarray(at, at + busLimits.partBytes))) return false;
     at += busLimits.partBytes;
   }
-  send(head, body.subarray(at));
+  return send(head, body.subarray(at));
 }
 
 /** An error of toolbus' own as the frame that carries it. */

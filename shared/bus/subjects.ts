@@ -6,28 +6,23 @@ import { createHash } from 'node:crypto';
  */
 
 const maxTokenBytes = 120;
+const plain = /^[A-Za-z0-9_-]{1,120}$/;
 
 /**
  * One subject token for any name: `[A-Za-z0-9_-]` stays, every other UTF-8 byte becomes `=HH`, and what would be longer
  * than 120 bytes becomes `=h` and its SHA-256 (the control line of NATS ends at 4 KiB). Injective; the true name travels in the body.
  */
 export function token(name: string): string {
-  const escaped = Array.from(Buffer.from(name, 'utf8'), (byte) =>
-    isPlain(byte) ? String.fromCharCode(byte) : `=${byte.toString(16).padStart(2, '0').toUpperCase()}`,
-  ).join('');
-  if (escaped === '') return '=e';
+  if (plain.test(name)) return name;
+  if (name === '') return '=e';
+  const escaped = Array.from(Buffer.from(name, 'utf8'), escapeByte).join('');
   if (escaped.length <= maxTokenBytes) return escaped;
   return `=h${createHash('sha256').update(name).digest('base64url')}`;
 }
 
-function isPlain(byte: number): boolean {
-  return (
-    (byte >= 0x30 && byte <= 0x39) ||
-    (byte >= 0x41 && byte <= 0x5a) ||
-    (byte >= 0x61 && byte <= 0x7a) ||
-    byte === 0x5f ||
-    byte === 0x2d
-  );
+function escapeByte(byte: number): string {
+  const character = String.fromCharCode(byte);
+  return plain.test(character) ? character : `=${byte.toString(16).padStart(2, '0').toUpperCase()}`;
 }
 
 /** The subjects of one tenant. Shapes are those of DESIGN §3 D5. */

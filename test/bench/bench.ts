@@ -63,8 +63,9 @@ function conclude(results: Results, options: BenchOptions, folder: string): numb
       `medians of ${results.rounds} round${results.rounds === 1 ? '' : 's'}${results.quick ? ', quick' : ''}\n\n` +
       `${figuresTable(results)}\n\n${budgetsTable(verdicts)}\n\n`,
   );
-  if (before !== undefined) process.stdout.write(`${regressionsText(regressions(results, before), before)}\n`);
-  else process.stdout.write('There is no stored run to compare with: --store keeps this one.\n');
+  if (before === undefined) process.stdout.write('There is no stored run to compare with: --store keeps this one.\n');
+  else if (before.era !== results.era) process.stdout.write('The stored run was of the other era: not compared.\n');
+  else process.stdout.write(`${regressionsText(regressions(results, before), before)}\n`);
   for (const fault of results.faults) process.stdout.write(`FAULT ${fault}\n`);
 
   const text = `${JSON.stringify(results, null, 2)}\n`;

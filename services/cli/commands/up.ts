@@ -1,9 +1,10 @@
 import { diffServers } from '../../../shared/config/diff.ts';
 import { type LoadedConfig, loadConfig } from '../../../shared/config/load.ts';
 import { type Runtime, requireSafeBind, resolveRuntime } from '../../../shared/config/runtime.ts';
+import type { ServerConfig } from '../../../shared/config/schema.ts';
 import { watchConfig } from '../../../shared/config/watch.ts';
 import { createLogger, type Logger } from '../../../shared/log.ts';
-import { type Ingress, startIngress } from '../../ingress/main.ts';
+import type { Ingress } from '../../ingress/main.ts';
 import { type NatsServer, startNatsServer } from '../../nats-server/start.ts';
 import { createDevelopmentKey } from '../development-key.ts';
 import type { CommonFlags } from '../flags.ts';
@@ -38,28 +39,25 @@ export async function runUp(flags: CommonFlags): Promise<number> {
   for (const warning of warnings) log.warn(warning);
 
   const external = runtime.nats ?? loaded.config.nats.url;
-  const natsServer = external === undefined ? await startNatsServer({ dataDir: runtime.dataDir, log }) : undefined;
-  const nats = external ?? withCredentials(natsServer as NatsServer);
-  let fleet: Fleet | undefined;
+  const starting = external === undefined ? startNatsServer({ dataDir: runtime.dataDir, log }) : undefined;
+  const { tenant, credentials } = loaded.config.nats;
+  const bus = (async () => ({
+    url: external ?? withCredentials(await (starting as Promise<NatsServer>)),
+    credentials,
+  }))();
+  const fleet = createFleet({ bus, tenant, logLevel: quiet ? 'error' : runtime.logLevel, cwd: options.cwd, log });
   let ingress: Ingress | undefined;
   try {
-    fleet = createFleet({
-      entry: process.argv[1] ?? '',
-      nats,
-      configFile: loaded.file,
-      dataDir: runtime.dataDir,
-      logLevel: quiet ? 'error' : runtime.logLevel,
-      cwd: options.cwd,
-      log,
-    });
-    // Workers come up while the ingress does.
-    for (const [name, server] of Object.entries(loaded.config.servers))
-      if (!server.disabled) fleet.start(name, server.instances);
+    // Worker processes load while nats-server comes up and this process loads the ingress.
+    for (const [name, server] of Object.entries(loaded.config.servers)) if (!server.disabled) fleet.start(name, server);
+    const { startIngress } = await import('../../ingress/main.ts');
+    const natsServer = await starting;
+    const nats = (await bus).url;
     const developmentKey = createDevelopmentKey(loaded.config, runtime.host);
     ingress = await startIngress({
       config: loaded.config,
-      bus: { url: nats, credentials: loaded.config.nats.credentials },
-      tenant: loaded.config.nats.tenant,
+      bus: await bus,
+      tenant,
       host: runtime.host,
       port: runtime.port,
       adminHost: runtime.adminHost,
@@ -74,7 +72,7 @@ export async function runUp(flags: CommonFlags): Promise<number> {
       reload: (file) => loadConfig({ ...options, file }),
       onChange: async (next) => {
         requireSafeBind(next.config, runtime.host);
-        await apply(loaded, next, ingress as Ingress, fleet as Fleet, log);
+        await apply(loaded, next, ingress as Ingress, fleet, log);
         loaded = next;
       },
       onInvalid: (error) => log.error({ err: error }, 'the changed configuration is refused; the old one stays'),
@@ -96,9 +94,9 @@ export async function runUp(flags: CommonFlags): Promise<number> {
       await natsServer?.close();
     });
   } catch (error) {
-    await fleet?.close();
+    await fleet.close();
     await ingress?.close(0);
-    await natsServer?.close();
+    await (await starting?.catch(() => undefined))?.close();
     throw error;
   }
 }
@@ -141,13 +139,13 @@ async function apply(
   log: Logger,
 ): Promise<void> {
   const { added, removed, changed } = diffServers(before.config, next.config);
-  const instancesOf = (name: string) => next.config.servers[name]?.instances ?? 1;
+  const start = (name: string) => fleet.start(name, next.config.servers[name] as ServerConfig);
   ingress.reload(next.config);
-  for (const name of added) fleet.start(name, instancesOf(name));
+  for (const name of added) start(name);
   await Promise.all([
     ...changed.map(async (name) => {
       const old = fleet.pidsOf(name);
-      const fresh = fleet.start(name, instancesOf(name));
+      const fresh = start(name);
       await until(
         replaceMs,
         () => reportServer(name, ingress.core.catalog.instances(name), fresh).status !== 'starting',

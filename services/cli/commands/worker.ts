@@ -11,17 +11,13 @@ import type { CommonFlags } from '../flags.ts';
 import { findBus } from '../running.ts';
 import { untilStopped } from '../until-stopped.ts';
 
-/** Set by `up`, which holds the other end of our stdin and applies changes of the configuration itself. */
-export const supervisedVariable = 'TOOLBUS_SUPERVISED';
-
 /** `toolbus worker SERVER`: the sidecar of one server. */
 export async function runWorker(server: string, flags: CommonFlags): Promise<number> {
-  const supervised = process.env[supervisedVariable] !== undefined;
   const runtime = resolveRuntime(flags, process.env);
   const options = {
     env: process.env,
     cwd: process.cwd(),
-    forUp: supervised,
+    forUp: false,
     dataDir: runtime.dataDir,
     makeDirectories: true,
   };
@@ -38,24 +34,22 @@ export async function runWorker(server: string, flags: CommonFlags): Promise<num
   let worker = await start(loaded.config);
   let current: ServerConfig = serverOf(loaded.config, server);
 
-  const watcher = supervised
-    ? undefined
-    : watchConfig({
-        loaded,
-        reload: (file) => loadConfig({ ...options, file }),
-        onChange: async (next) => {
-          const wanted = serverOf(next.config, server);
-          if (isDeepStrictEqual(wanted, current)) return;
-          // The new one first: no moment without a worker.
-          const old = worker;
-          worker = await start(next.config);
-          current = wanted;
-          await worker.settled;
-          await old.close();
-          log.info('the configuration was applied');
-        },
-        onInvalid: (error) => log.error({ err: error }, 'the changed configuration is refused; the old one stays'),
-      });
+  const watcher = watchConfig({
+    loaded,
+    reload: (file) => loadConfig({ ...options, file }),
+    onChange: async (next) => {
+      const wanted = serverOf(next.config, server);
+      if (isDeepStrictEqual(wanted, current)) return;
+      // The new one first: no moment without a worker.
+      const old = worker;
+      worker = await start(next.config);
+      current = wanted;
+      await worker.settled;
+      await old.close();
+      log.info('the configuration was applied');
+    },
+    onInvalid: (error) => log.error({ err: error }, 'the changed configuration is refused; the old one stays'),
+  });
 
   void worker.settled.then((outcome) => {
     const instance = worker.instances[0];
@@ -73,13 +67,10 @@ export async function runWorker(server: string, flags: CommonFlags): Promise<num
       );
     }
   });
-  return untilStopped(
-    async () => {
-      await watcher?.close();
-      await worker.close();
-    },
-    supervised ? process.stdin : undefined,
-  );
+  return untilStopped(async () => {
+    await watcher.close();
+    await worker.close();
+  });
 }
 
 function serverOf(config: Config, name: string): ServerConfig {

@@ -1,15 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { BusAddress } from '../../../shared/bus/connect.ts';
+import type { ServerConfig } from '../../../shared/config/schema.ts';
 import type { Logger } from '../../../shared/log.ts';
 import { type GuardedChild, spawnGuarded } from '../../../shared/process/guarded-child.ts';
-import { supervisedVariable } from '../commands/worker.ts';
+import { writeAssignment } from './assignment.ts';
 
 export interface FleetOptions {
-  /** The program that this process runs: workers are started from the same. */
-  readonly entry: string;
-  /** With credentials; it reaches workers through their environment, never through argv. */
-  readonly nats: string;
-  readonly configFile: string;
-  readonly dataDir: string;
+  /** Resolves when NATS can be reached; processes are started before, to be ready by then. */
+  readonly bus: Promise<BusAddress>;
+  readonly tenant: string;
   readonly logLevel: string;
   readonly cwd: string;
   readonly log: Logger;
@@ -17,8 +17,8 @@ export interface FleetOptions {
 
 /** The worker processes of `up`: started, started again when they die, stopped. */
 export interface Fleet {
-  /** Starts that many workers of a server; resolves with their process ids once they have been spawned. */
-  start(server: string, instances: number): readonly number[];
+  /** Starts `config.instances` workers of a server; returns their process ids. */
+  start(server: string, config: ServerConfig): readonly number[];
   /** Lets the workers with these process ids finish what runs, then ends them. */
   stop(pids: readonly number[]): Promise<void>;
   /** Process ids of a server's workers now. */
@@ -28,6 +28,7 @@ export interface Fleet {
 
 interface Slot {
   readonly server: string;
+  readonly config: ServerConfig;
   child: GuardedChild | undefined;
   stopping: boolean;
   failures: number;
@@ -40,6 +41,9 @@ const longestBackoffMs = 30_000;
 /** A worker that lived this long starts again at once when it dies. */
 const healthyMs = 10_000;
 
+/** Beside this file, in the sources as in the build. */
+const program = fileURLToPath(new URL(`./supervised-worker${import.meta.url.slice(-3)}`, import.meta.url));
+
 export function createFleet(options: FleetOptions): Fleet {
   const { log } = options;
   const slots = new Set<Slot>();
@@ -47,22 +51,15 @@ export function createFleet(options: FleetOptions): Fleet {
   function spawn(slot: Slot): void {
     const child = spawnGuarded({
       command: process.execPath,
-      args: [
-        ...process.execArgv,
-        options.entry,
-        'worker',
-        slot.server,
-        '--config',
-        options.configFile,
-        '--data-dir',
-        options.dataDir,
-        '--log-level',
-        options.logLevel,
-        '--json',
-      ],
-      env: { ...process.env, NATS_URL: options.nats, TOOLBUS_NATS: options.nats, [supervisedVariable]: '1' },
+      args: [...process.execArgv, program, 'worker', slot.server],
+      env: process.env,
       cwd: options.cwd,
     });
+    options.bus.then(
+      (bus) =>
+        writeAssignment(child.stdin, { config: slot.config, bus, tenant: options.tenant, logLevel: options.logLevel }),
+      () => child.stdin.end(),
+    );
     slot.child = child;
     child.stdout.resume();
     child.stderr.pipe(process.stderr, { end: false });
@@ -86,9 +83,9 @@ export function createFleet(options: FleetOptions): Fleet {
   const select = (test: (slot: Slot) => boolean) => [...slots].filter(test);
 
   return {
-    start(server, instances) {
-      return Array.from({ length: instances }, () => {
-        const slot: Slot = { server, child: undefined, stopping: false, failures: 0 };
+    start(server, config) {
+      return Array.from({ length: config.instances }, () => {
+        const slot: Slot = { server, config, child: undefined, stopping: false, failures: 0 };
         slots.add(slot);
         spawn(slot);
         return slot.child?.pid ?? 0;

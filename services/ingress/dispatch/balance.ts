@@ -10,7 +10,8 @@ export function canServe(status: InstanceStatus): boolean {
 
 /**
  * The less loaded of two processes picked at random ("two choices"), among those that can serve and are not in `tried`.
- * Undefined when there is none, or just one and nothing was tried yet: the queue group then finds it without our help.
+ * Undefined when there is none: the queue group may know more. A single one is chosen too, because NATS keeps a frozen process in the
+ * group for minutes.
  */
 export function chooseInstance(
   instances: readonly InstanceStatus[],
@@ -19,7 +20,7 @@ export function chooseInstance(
   random: () => number = Math.random,
 ): string | undefined {
   const candidates = instances.filter((status) => canServe(status) && !tried.has(status.instance));
-  if (candidates.length === 0 || (candidates.length === 1 && tried.size === 0)) return undefined;
+  if (candidates.length <= 1) return candidates[0]?.instance;
   const first = candidates[Math.floor(random() * candidates.length)]!;
   const second = candidates[Math.floor(random() * candidates.length)]!;
   return loadOf(first, own) <= loadOf(second, own) ? first.instance : second.instance;

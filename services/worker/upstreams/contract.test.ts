@@ -26,13 +26,13 @@ interface Subject {
 }
 
 const stdio = (file: string) => async () => ({
-  test: openTestUpstream({ command: process.execPath, args: nodeArgs(file, 'stdio') }),
+  test: await openTestUpstream({ command: process.execPath, args: nodeArgs(file, 'stdio') }),
 });
 const http =
   (file: string, mode: string, config = {}) =>
   async () => {
     const server = await startServer(nodeArgs(file, mode));
-    return { server, test: openTestUpstream({ url: server.url, ...config }) };
+    return { server, test: await openTestUpstream({ url: server.url, ...config }) };
   };
 
 const subjects: Record<string, Subject> = {

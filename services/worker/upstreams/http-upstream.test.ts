@@ -165,7 +165,7 @@ for (const [what, { behave, reason }] of Object.entries(failures)) {
       if (hostile) behave(seen, response, request);
       else answer(response, seen.body.id, ok);
     });
-    await using opened = openTestUpstream({ url: server.url, headers: { 'x-key': 'hunter2' } });
+    await using opened = await openTestUpstream({ url: server.url, headers: { 'x-key': 'hunter2' } });
     await opened.state('ready');
     const error = await run(opened.upstream, callOf('a')).then(
       () => assert.fail('it must not be answered'),
@@ -184,7 +184,10 @@ test('http - a modern request carries the headers that mirror its body', { timeo
   await using server = await scripted('modern', ({ body }, response) => {
     if (body.method === 'tools/call') answer(response, body.id, { ...ok, resultType: 'complete' });
   });
-  await using opened = openTestUpstream({ url: server.url, headers: { 'x-key': 'hunter2', 'Mcp-Method': 'forged' } });
+  await using opened = await openTestUpstream({
+    url: server.url,
+    headers: { 'x-key': 'hunter2', 'Mcp-Method': 'forged' },
+  });
   const manifest = await opened.manifest();
   assert.deepEqual(manifest.cache, { ttlMs: 5_000, scope: 'private' });
   const call = callOf(
@@ -222,7 +225,7 @@ test('http - after HeaderMismatch the tools are listed again and the call is sen
     if (body.method === 'tools/call')
       json(response, 400, { jsonrpc: '2.0', id: body.id, error: { code: -32020, message: 'headers' } });
   });
-  await using opened = openTestUpstream({ url: server.url });
+  await using opened = await openTestUpstream({ url: server.url });
   await opened.state('ready');
   const { answer: got } = await run(opened.upstream, callOf('a'));
   assert.equal(got.kind === 'error' && got.error.code, -32020);
@@ -240,7 +243,7 @@ test('http - a forgotten legacy session is opened again and the call is sent onc
     if (headers['mcp-session-id'] === forgotten) response.writeHead(404).end();
     else answer(response, body.id, ok);
   });
-  await using opened = openTestUpstream({ url: server.url });
+  await using opened = await openTestUpstream({ url: server.url });
   await opened.state('ready');
   assert.equal(textOf((await run(opened.upstream, callOf('a'))).answer), 'ok');
   assert.equal(server.calls().length, 2);
@@ -258,7 +261,7 @@ test('http - a legacy stream that ends before its answer is resumed from the las
       response.end(`id: e2\r\ndata: {"jsonrpc":"2.0",\r\ndata: "id":${id},"result":${JSON.stringify(ok)}}\r\n\r\n`);
     }
   });
-  await using opened = openTestUpstream({ url: server.url });
+  await using opened = await openTestUpstream({ url: server.url });
   await opened.state('ready');
   assert.equal(textOf((await run(opened.upstream, callOf('a'))).answer), 'ok');
 });
@@ -274,7 +277,7 @@ test('http - log messages reach the agent from its own level on', { timeout }, a
     }
     response.end(`data: ${JSON.stringify({ jsonrpc: '2.0', id: body.id, result: ok })}\n\n`);
   });
-  await using opened = openTestUpstream({ url: server.url });
+  await using opened = await openTestUpstream({ url: server.url });
   await opened.state('ready');
   const quiet = await run(opened.upstream, callOf('a'));
   assert.deepEqual(quiet.notifications, []);
@@ -290,7 +293,7 @@ test(
   { timeout },
   async () => {
     await using server = await scripted('modern', (_, response) => void response.writeHead(401).end('secret'));
-    await using opened = openTestUpstream({ url: server.url });
+    await using opened = await openTestUpstream({ url: server.url });
     const down = await opened.state('down');
     assert.ok(down.state === 'down');
     assert.match(down.error, /HTTP 401/);
@@ -300,7 +303,7 @@ test(
 );
 
 test('http - a server that is not there is found when it comes', { timeout }, async () => {
-  await using opened = openTestUpstream({ url: 'http://127.0.0.1:9/mcp' });
+  await using opened = await openTestUpstream({ url: 'http://127.0.0.1:9/mcp' });
   const down = await opened.state('down');
   assert.ok(down.state === 'down' && down.error.includes('ECONNREFUSED'));
   await assert.rejects(run(opened.upstream, callOf('a')), { reason: 'no_worker', executed: 'no' });
@@ -324,7 +327,7 @@ for (const mode of ['streamableHttp', 'sse', 'stdio']) {
       t.after(() => void child.kill('SIGKILL'));
       url = `http://127.0.0.1:${port}/${mode === 'sse' ? 'sse' : 'mcp'}`;
     }
-    await using opened = openTestUpstream(
+    await using opened = await openTestUpstream(
       url === undefined ? { command: process.execPath, args: [script, 'stdio'] } : { url },
     );
     await opened.state('ready');
@@ -349,7 +352,7 @@ for (const mode of ['streamableHttp', 'sse', 'stdio']) {
 
 test('resources - a subscribed resource tells of its change', { timeout }, async () => {
   await using server = await startServer(nodeArgs('v1-server.ts', 'http'));
-  await using opened = openTestUpstream({ url: server.url });
+  await using opened = await openTestUpstream({ url: server.url });
   await opened.state('ready');
   await opened.upstream.setResourceSubscriptions(new Set(['test://a']));
   const [update] = await opened.until(() => (opened.updated.length > 0 ? opened.updated : undefined));

@@ -12,7 +12,7 @@ const raw = (mode: string, more = {}) => ({
 const timeout = 60_000;
 
 test('stdio - garbage, forged ids and second answers are dropped', { timeout }, async () => {
-  await using opened = openTestUpstream(raw('honest'));
+  await using opened = await openTestUpstream(raw('honest'));
   const { tools } = await opened.manifest();
   assert.deepEqual(tools, [{ name: 'a', inputSchema: {} }]);
   await opened.state('ready');
@@ -22,7 +22,7 @@ test('stdio - garbage, forged ids and second answers are dropped', { timeout }, 
 });
 
 test('stdio - a line beyond the limit fails the call and starts the child again', { timeout }, async () => {
-  await using opened = openTestUpstream(raw('honest'));
+  await using opened = await openTestUpstream(raw('honest'));
   await opened.state('ready');
   await assert.rejects(run(opened.upstream, callOf('huge')), { reason: 'bad_upstream_output' });
   await opened.state('ready', 2);
@@ -31,7 +31,7 @@ test('stdio - a line beyond the limit fails the call and starts the child again'
 });
 
 test('stdio - a partial line is never an answer, a last line is', { timeout }, async () => {
-  await using opened = openTestUpstream(raw('honest'));
+  await using opened = await openTestUpstream(raw('honest'));
   await opened.state('ready');
   await assert.rejects(run(opened.upstream, callOf('partial')), { reason: 'upstream_lost', executed: 'unknown' });
   await opened.state('ready', 2);
@@ -44,7 +44,7 @@ test(
   async () => {
     const verdicts: (EraVerdict | undefined)[] = [];
     const eraCache = { get: () => undefined, set: (verdict: EraVerdict | undefined) => void verdicts.push(verdict) };
-    await using opened = openTestUpstream(raw('exits-on-unknown', { era: 'auto' }), { eraCache });
+    await using opened = await openTestUpstream(raw('exits-on-unknown', { era: 'auto' }), { eraCache });
     const manifest = await opened.manifest();
     assert.deepEqual(manifest.eras, ['legacy']);
     assert.equal(manifest.protocolVersion, '2025-06-18');
@@ -61,21 +61,21 @@ test(
 );
 
 test('stdio - a server that never answers an unknown request is legacy', { timeout }, async () => {
-  await using opened = openTestUpstream(raw('silent-on-unknown', { era: 'auto' }));
+  await using opened = await openTestUpstream(raw('silent-on-unknown', { era: 'auto' }));
   assert.deepEqual((await opened.manifest()).eras, ['legacy']);
 });
 
 test('stdio - a kept verdict saves the probe', { timeout }, async () => {
   const verdict: EraVerdict = { eras: ['legacy'], transport: 'stdio', at: Date.now() };
   const eraCache = { get: () => verdict, set() {} };
-  await using opened = openTestUpstream(raw('exits-on-unknown', { era: 'auto' }), { eraCache });
+  await using opened = await openTestUpstream(raw('exits-on-unknown', { era: 'auto' }), { eraCache });
   await opened.state('ready');
   assert.equal(opened.upstream.restarts, 0);
 });
 
 test('stdio - a crash loop is told with what the child said last, cleaned', { timeout }, async () => {
   const script = String.raw`process.stderr.write('\u001b[31mhello\u0007 from stderr\n'); process.exit(9)`;
-  await using opened = openTestUpstream({ command: process.execPath, args: ['-e', script], era: 'legacy' });
+  await using opened = await openTestUpstream({ command: process.execPath, args: ['-e', script], era: 'legacy' });
   const looping = await opened.until(() =>
     opened.states.find((state) => state.state === 'down' && state.hint?.includes('within a minute')),
   );
@@ -86,19 +86,19 @@ test('stdio - a crash loop is told with what the child said last, cleaned', { ti
 });
 
 test('stdio - a command that does not exist is told, and nothing is thrown', { timeout }, async () => {
-  await using opened = openTestUpstream({ command: 'no-such-command-at-all' });
+  await using opened = await openTestUpstream({ command: 'no-such-command-at-all' });
   const down = await opened.state('down');
   assert.ok(down.state === 'down' && down.error.includes('no-such-command-at-all'));
   await assert.rejects(run(opened.upstream, callOf('plain')), { reason: 'no_worker' });
 });
 
 test('stdio - a cursor that comes again ends the list', { timeout }, async () => {
-  await using opened = openTestUpstream(raw('same-cursor'));
+  await using opened = await openTestUpstream(raw('same-cursor'));
   assert.deepEqual((await opened.manifest()).tools, [{ name: 'a' }]);
 });
 
 test('stdio - a question that fits two calls is refused, and calls then run one at a time', { timeout }, async () => {
-  await using opened = openTestUpstream(raw('honest'));
+  await using opened = await openTestUpstream(raw('honest'));
   await opened.state('ready');
   const { upstream } = opened;
   const hanging = new AbortController();
@@ -122,7 +122,7 @@ test('stdio - a question that fits two calls is refused, and calls then run one 
 });
 
 test('stdio - a held call without an answer asks again, and ends when its time is over', { timeout }, async () => {
-  await using opened = openTestUpstream(raw('honest'));
+  await using opened = await openTestUpstream(raw('honest'));
   await opened.state('ready');
   const holding = callOf('ask', { timeoutMs: 300 });
   const held = await run(opened.upstream, holding);

@@ -33,10 +33,10 @@ export interface TestUpstream extends AsyncDisposable {
   until<T>(look: () => T | undefined): Promise<T>;
 }
 
-export function openTestUpstream(
+export async function openTestUpstream(
   config: Record<string, unknown>,
   options: Partial<Pick<OpenUpstreamOptions, 'eraCache' | 'url'>> = {},
-): TestUpstream {
+): Promise<TestUpstream> {
   const manifests: Manifest[] = [];
   const states: UpstreamState[] = [];
   const updated: JsonObject[] = [];
@@ -47,7 +47,7 @@ export function openTestUpstream(
       list.push(item);
       for (const look of looks) look();
     };
-  const upstream = openUpstream({
+  const upstream = await openUpstream({
     name: 'test',
     config: configOf(config),
     env: process.env,

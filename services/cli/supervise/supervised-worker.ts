@@ -1,0 +1,20 @@
+import { createLogger, type LogLevelName } from '../../../shared/log.ts';
+import { startWorker } from '../../worker/main.ts';
+import { untilStopped } from '../until-stopped.ts';
+import { readAssignment } from './assignment.ts';
+
+/**
+ * The worker process that `up` starts: `supervised-worker worker SERVER`. It gets what `toolbus worker` would have to load (the resolved
+ * configuration, the address of NATS) through its stdin, so that it starts fast and no secret stands in argv or the environment.
+ * The end of stdin is the end of `up`.
+ */
+const [, , , server = ''] = process.argv;
+const { config, bus, tenant, logLevel } = await readAssignment(process.stdin);
+const log = createLogger(logLevel as LogLevelName, 'worker');
+try {
+  const worker = await startWorker({ server, config, bus, tenant, log });
+  process.exitCode = await untilStopped(() => worker.close(), process.stdin);
+} catch (error) {
+  log.error({ err: error, server }, 'the worker cannot start');
+  process.exitCode = 1;
+}

@@ -1,0 +1,152 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Entry, readJournal } from '../fixtures/scripted/journal.ts';
+import type { Program } from '../fixtures/scripted/program.ts';
+import { agentWithKey } from '../helpers/keys.ts';
+import { callTool, type RpcAnswer, textOf } from '../helpers/rpc.ts';
+import { startIngress, startWorker, type Toolbus, type WorkerReadyLine } from '../helpers/toolbus.ts';
+import { until } from '../helpers/until.ts';
+import { type Broker, startBroker } from './broker.ts';
+import { compileUpstream } from './compiled-upstream.ts';
+import { type CallRecord, judge } from './oracle.ts';
+
+export type Worker = Toolbus<WorkerReadyLine>;
+
+export interface RigOptions {
+  readonly workers?: number;
+  /** Of each worker. */
+  readonly concurrency?: number;
+  readonly timeoutMs?: number;
+  /** More of the server's configuration. */
+  readonly server?: object;
+  readonly limits?: object;
+  /** Agents beside the one that `call` is made as. */
+  readonly agents?: readonly string[];
+}
+
+export interface CallOptions {
+  /** Name of another agent. */
+  readonly agent?: string;
+  readonly signal?: AbortSignal;
+}
+
+/** nats-server, ingress and workers as separate processes, in front of upstreams that write down what they do. */
+export interface Rig {
+  readonly broker: Broker;
+  readonly ingress: Toolbus;
+  /** The workers of the start and those added since. */
+  readonly workers: readonly Worker[];
+  /** Every call so far. */
+  readonly records: readonly CallRecord[];
+  addWorker(): Promise<Worker>;
+  /** Calls the upstream's tool `run`. Never rejects. */
+  call(program?: Omit<Program, 'id'>, options?: CallOptions): Promise<CallRecord>;
+  /** The same, and what came over the wire. */
+  ask(program?: Omit<Program, 'id'>, options?: CallOptions): Promise<{ record: CallRecord; answer: RpcAnswer | undefined }>;
+  journal(): Entry[];
+  /** What the oracle has to say about all calls. */
+  violations(): string[];
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+const secret = 'chaos-chaos-chaos-chaos-chaos-chaos';
+
+export async function openRig(options: RigOptions = {}): Promise<Rig> {
+  const { timeoutMs = 5_000, concurrency = 8 } = options;
+  const dir = mkdtempSync(join(tmpdir(), 'toolbus-chaos-'));
+  const journalFile = join(dir, 'journal');
+  const upstream = await compileUpstream();
+  const keys = new Map<string, string>();
+  const agents: Record<string, object> = {};
+  for (const name of ['tester', ...(options.agents ?? [])]) {
+    const { key, agent } = agentWithKey();
+    keys.set(name, key);
+    agents[name] = agent;
+  }
+  const scripted = {
+    command: process.execPath,
+    args: [upstream, '--stdio'],
+    env: { JOURNAL: journalFile },
+    // The probe for the newer era costs a start of the upstream, and the scripted one is legacy.
+    era: 'legacy',
+    concurrency,
+    timeoutMs,
+    ...options.server,
+  };
+  const config = { servers: { scripted }, agents, cluster: { secret }, ...(options.limits && { limits: options.limits }) };
+  const broker = await startBroker();
+  const workers: Worker[] = [];
+  const records: CallRecord[] = [];
+  let next = 0;
+
+  const addWorker = async (): Promise<Worker> => {
+    const worker = await startWorker('scripted', broker.url, { config });
+    workers.push(worker);
+    return worker;
+  };
+  const ingress = await startIngress(broker.url, { config });
+  for (let count = 0; count < (options.workers ?? 1); count += 1) await addWorker();
+
+  async function ask(program: Omit<Program, 'id'> = {}, { agent = 'tester', signal }: CallOptions = {}) {
+    next += 1;
+    const id = `n${next}`;
+    const startedAt = performance.now();
+    let answer: RpcAnswer | undefined;
+    let message: string | undefined;
+    try {
+      answer = await callTool(ingress.ready.mcp, 'scripted__run', { ...program, id }, { key: keys.get(agent), ...(signal && { signal }) });
+    } catch (error) {
+      message = error instanceof Error ? `${error.message}: ${String(error.cause ?? '')}` : String(error);
+    }
+    const record = recordOf(id, startedAt, answer, { message, cancelled: signal?.aborted === true });
+    records.push(record);
+    return { record, answer };
+  }
+
+  await until('the ingress knows every worker', async () => {
+    const page = await (await fetch(`${ingress.ready.admin}/metrics`)).text();
+    return (await callTool(ingress.ready.mcp, 'scripted__peek', { id: 'warm-up' }, { key: keys.get('tester') })).status === 200 && page !== '';
+  });
+
+  return {
+    broker,
+    ingress,
+    workers,
+    records,
+    addWorker,
+    ask,
+    call: async (program, callOptions) => (await ask(program, callOptions)).record,
+    journal: () => readJournal(journalFile),
+    violations: () => judge(records, readJournal(journalFile), { timeoutMs }),
+    async [Symbol.asyncDispose]() {
+      for (const worker of workers) worker.signal('SIGCONT');
+      ingress.signal('SIGCONT');
+      // A frozen broker would keep them from saying goodbye.
+      broker.signal('SIGCONT');
+      await Promise.allSettled([ingress, ...workers].map((toolbus) => toolbus[Symbol.asyncDispose]()));
+      await broker[Symbol.asyncDispose]();
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+function recordOf(
+  id: string,
+  startedAt: number,
+  answer: RpcAnswer | undefined,
+  { message, cancelled }: { message: string | undefined; cancelled: boolean },
+): CallRecord {
+  const endedAt = performance.now();
+  const common = { id, startedAt, endedAt };
+  if (answer?.response === undefined) {
+    const outcome = cancelled ? 'cancelled' : 'connection_lost';
+    return { ...common, status: answer?.status ?? 0, responses: 0, outcome, text: answer?.text ?? '', message };
+  }
+  const { response, before, status } = answer;
+  const responses = 1 + before.filter(({ method }) => method === undefined).length;
+  if (response.error === undefined) return { ...common, status, responses, outcome: 'ok', text: textOf(answer) };
+  const { data, message: said } = response.error;
+  const word = (value: unknown) => (typeof value === 'string' ? value : undefined);
+  return { ...common, status, responses, outcome: 'error', text: '', message: said, reason: word(data?.['reason']), executed: word(data?.['executed']) };
+}

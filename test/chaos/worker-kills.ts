@@ -1,0 +1,155 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { assertGone, descendantsOf, type ProcessId } from '../helpers/processes.ts';
+import { until } from '../helpers/until.ts';
+import { type CallRecord, judge, tally } from './oracle.ts';
+import { openRig, type Rig, type Worker } from './rig.ts';
+
+export interface WorkerKillsOptions {
+  readonly calls: number;
+  readonly kills: number;
+  /** Agents that call one after another. */
+  readonly agents: number;
+  readonly workers: number;
+}
+
+export interface WorkerKillsReport {
+  /** Calls by outcome. */
+  readonly outcomes: Readonly<Record<string, number>>;
+  readonly kills: number;
+  readonly seconds: number;
+  readonly violations: readonly string[];
+  /** Subscriptions on the broker by role, and JetStream consumers: before and after. */
+  readonly subscriptions: readonly [Readonly<Record<string, number>>, Readonly<Record<string, number>>];
+  readonly consumers: readonly [number, number];
+  /** Of the ingress, in MiB: median of the second quarter of the run, and of the last one. */
+  readonly ingressMiB: readonly [number, number];
+  readonly ingressOpenFiles: readonly [number, number];
+  /** From the answer of a lost call back to the kill that took its worker, at worst. */
+  readonly slowestLossMs: number;
+}
+
+/** Every fifth worker is asked to stop (SIGTERM), the others get SIGKILL. */
+const politeEvery = 5;
+const effectsSettleMs = 5_000;
+
+/**
+ * Calls under load while workers are killed and started again, one after another, so that one of them always lives.
+ * Throws when a process below a worker outlives it.
+ */
+export async function runWorkerKills(options: WorkerKillsOptions): Promise<WorkerKillsReport> {
+  const begun = performance.now();
+  await using rig = await openRig({ workers: options.workers, timeoutMs: 5_000, concurrency: 8 });
+  for (let count = 0; count < 20; count += 1) await rig.call();
+  const before = await countsOf(rig);
+
+  const memory: number[] = [];
+  const below: ProcessId[] = [];
+  const alive: Worker[] = [...rig.workers];
+  const killedAt: number[] = [];
+  let kills = 0;
+  let left = options.calls;
+  let over = false;
+
+  const agent = async (): Promise<void> => {
+    while (left > 0 || !over) {
+      left -= 1;
+      const { executed } = await rig.call({ delayMs: 15 });
+      // What did not run may be tried again a little later, as Retry-After says; here sooner.
+      if (executed === 'no') await delay(100);
+    }
+  };
+
+  const nemesis = async (): Promise<void> => {
+    const everyCalls = Math.floor(options.calls / options.kills);
+    while (kills < options.kills) {
+      await until('the load goes on', () => rig.records.length >= kills * everyCalls, 60_000);
+      const victim = alive.shift();
+      if (victim === undefined) throw new Error('no worker is left');
+      below.push(...descendantsOf(victim.pid));
+      killedAt.push(performance.now());
+      kills += 1;
+      if (kills % politeEvery === 0) await victim.stop();
+      else victim.signal('SIGKILL');
+      await victim[Symbol.asyncDispose]();
+      alive.push(await rig.addWorker());
+      memory.push(residentMiB(rig.ingress.pid));
+    }
+  };
+
+  const agents = Array.from({ length: options.agents }, agent);
+  await nemesis().finally(() => {
+    over = true;
+  });
+  await Promise.all(agents);
+  await assertGone(below, 5_000);
+
+  const healed: CallRecord[] = [];
+  for (let count = 0; count < 20; count += 1) healed.push(await rig.call());
+  await delay(effectsSettleMs);
+  const after = await countsOf(rig, before);
+  const violations = judge(rig.records, rig.journal(), { timeoutMs: 5_000 });
+  for (const record of healed) if (record.outcome !== 'ok') violations.push(`${record.id}: after the last kill ${record.reason}`);
+  return {
+    outcomes: tally(rig.records),
+    kills,
+    seconds: Math.round((performance.now() - begun) / 1000),
+    violations,
+    subscriptions: [before.subscriptions, after.subscriptions],
+    consumers: [before.consumers, after.consumers],
+    ingressMiB: [quarter(memory, 1), quarter(memory, 3)],
+    ingressOpenFiles: [before.openFiles, after.openFiles],
+    slowestLossMs: slowestLoss(rig.records, killedAt),
+  };
+}
+
+interface Counts {
+  readonly subscriptions: Readonly<Record<string, number>>;
+  readonly consumers: number;
+  readonly openFiles: number;
+}
+
+/** Watchers of killed workers are forgotten by the broker after a while, so `expected` is waited for, but not for ever. */
+async function countsOf(rig: Rig, expected?: Counts): Promise<Counts> {
+  const read = async (): Promise<Counts> => ({
+    subscriptions: Object.fromEntries([...(await rig.broker.subscriptions())].sort()),
+    consumers: await rig.broker.consumers(),
+    openFiles: openFilesOf(rig.ingress.pid),
+  });
+  const end = performance.now() + 10_000;
+  for (;;) {
+    const counts = await read();
+    const same = expected === undefined || (isSame(counts.subscriptions, expected.subscriptions) && counts.consumers <= expected.consumers);
+    if (same || performance.now() > end) return counts;
+    await delay(500);
+  }
+}
+
+const isSame = (a: object, b: object): boolean => JSON.stringify(a) === JSON.stringify(b);
+
+/** Median of one quarter of the values. */
+function quarter(values: readonly number[], index: number): number {
+  const size = Math.max(1, Math.floor(values.length / 4));
+  const part = values.slice(index * size, (index + 1) * size).sort((a, b) => a - b);
+  return part[Math.floor(part.length / 2)] ?? 0;
+}
+
+/** A lost call began before its worker was killed and was answered after. */
+function slowestLoss(records: readonly CallRecord[], killedAt: readonly number[]): number {
+  let slowest = 0;
+  for (const { reason, startedAt, endedAt } of records) {
+    if (reason !== 'upstream_lost') continue;
+    const kill = killedAt.find((at) => at >= startedAt - 50 && at <= endedAt);
+    if (kill !== undefined) slowest = Math.max(slowest, endedAt - kill);
+  }
+  return Math.round(slowest);
+}
+
+export function residentMiB(pid: number): number {
+  const kib = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  return Math.round(Number(kib) / 1024);
+}
+
+function openFilesOf(pid: number): number {
+  return readdirSync(`/proc/${pid}/fd`).length;
+}
