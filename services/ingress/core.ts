@@ -83,6 +83,7 @@ export async function openCore({ bus, tenant, log, config }: CoreOptions): Promi
     attempt: caller.attempt,
     onFree: caller.onFree,
     instances: (server) => catalog.instances(server),
+    connected: () => caller.connected,
   });
   const sessions = createBusSessions<SessionState>({ nc: control, subjects, buckets, ingress: id, log });
   const resources = createResourceInterest({ nc: control, subjects, buckets, ingress: id, log });

@@ -25,6 +25,19 @@ const knownMethods = new Set([
   'tasks/cancel',
 ]);
 
+interface Source {
+  readonly server: string;
+  readonly tool: string;
+}
+
+/** The series that one kind of request goes into. */
+interface Series {
+  readonly operation: Histogram.Internal<string>;
+  readonly overhead: Histogram.Internal<string>;
+  readonly upstream?: Histogram.Internal<string>;
+  readonly calls?: Counter.Internal;
+}
+
 export interface Metrics {
   readonly registry: Registry;
   /** The same handler, measured. */
@@ -130,6 +143,30 @@ export function createMetrics(sources: MetricsSources): Metrics {
     return label;
   }
 
+  /** Series by their labels: prom-client hashes the labels of every observation, these are looked up once. */
+  const series = new Map<string, Series>();
+  function seriesOf(request: AgentRequest, source: Source | undefined, error: string | undefined): Series {
+    const method = knownMethods.has(request.method) ? request.method : 'other';
+    const key = `${method}\n${source?.server ?? ''}\n${source?.tool ?? ''}\n${error ?? ''}`;
+    const known = series.get(key);
+    if (known !== undefined) return known;
+    const tool = source === undefined ? '' : toolLabel(source.server, source.tool);
+    const made: Series = {
+      operation: operation.labels({ mcp_method_name: method, gen_ai_tool_name: tool, error_type: error ?? '' }),
+      overhead: overhead.labels({ mcp_method_name: method }),
+      ...(source !== undefined && {
+        upstream: upstream.labels({ mcp_method_name: method, server: source.server }),
+        calls: calls.labels({
+          server: source.server,
+          tool: tool === 'other' ? 'other' : source.tool,
+          outcome: error ?? 'ok',
+        }),
+      }),
+    };
+    if (series.size < maxLabels * 4) series.set(key, made);
+    return made;
+  }
+
   function record(
     request: AgentRequest,
     reply: AgentReply | undefined,
@@ -137,15 +174,13 @@ export function createMetrics(sources: MetricsSources): Metrics {
     upstreamMs = 0,
   ): void {
     const total = (performance.now() - request.receivedAt) / 1000;
-    const method = knownMethods.has(request.method) ? request.method : 'other';
     const source = reply?.kind === 'result' ? reply.source : undefined;
-    const tool = source === undefined ? '' : toolLabel(source.server, source.tool);
-    operation.observe({ mcp_method_name: method, gen_ai_tool_name: tool, error_type: error ?? '' }, total);
+    const into = seriesOf(request, source, error);
     const upstreamSeconds = (reply?.timing?.upstreamMs ?? upstreamMs) / 1000;
-    overhead.observe({ mcp_method_name: method }, Math.max(0, total - upstreamSeconds));
-    if (source === undefined) return;
-    upstream.observe({ mcp_method_name: method, server: source.server }, upstreamSeconds);
-    calls.inc({ server: source.server, tool: tool === 'other' ? 'other' : source.tool, outcome: error ?? 'ok' });
+    into.operation.observe(total);
+    into.overhead.observe(Math.max(0, total - upstreamSeconds));
+    into.upstream?.observe(upstreamSeconds);
+    into.calls?.inc();
   }
 
   return {

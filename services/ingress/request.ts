@@ -1,3 +1,4 @@
+import type { CancelSignal } from '../../shared/cancellation.ts';
 import type { AgentContext, CallNotification, CallTiming, Principal } from '../../shared/mcp/call.ts';
 import type { JsonObject } from '../../shared/mcp/json.ts';
 import type { RpcError } from '../../shared/mcp/json-rpc.ts';
@@ -28,7 +29,7 @@ export interface AgentRequest {
   /** `Mcp-Param-*` and trace context, lower-case names. */
   readonly headers: Readonly<Record<string, string>>;
   /** Aborts when the agent cancelled, by its era's own rule. */
-  readonly signal: AbortSignal;
+  readonly signal: CancelSignal;
   /** `performance.now()` when the request arrived. */
   readonly receivedAt: number;
   onNotification(notification: CallNotification): void;

@@ -68,10 +68,17 @@ export function createBreaker(config: ServerConfig['breaker'], onChange: (state:
     },
     async run<T>(action: () => Promise<T>): Promise<T> {
       if (breaker.opened) throw openError(retryAfterMs());
+      let started = false;
       let result: { value: T } | undefined;
-      await breaker.fire(async () => {
-        result = { value: await action() };
-      });
+      try {
+        await breaker.fire(async () => {
+          started = true;
+          result = { value: await action() };
+        });
+      } catch (error) {
+        // While a probe is under way opossum refuses every other call with an error of its own.
+        throw started ? error : openError(config.resetMs);
+      }
       if (result === undefined) throw openError(retryAfterMs());
       return result.value;
     },

@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Buckets } from '../../shared/bus/buckets.ts';
 import { type Admission, type CalleeAnswer, createCallee, type RunContext } from '../../shared/bus/callee.ts';
 import type { NatsConnection } from '../../shared/bus/connect.ts';
@@ -15,6 +16,8 @@ import { createBreaker } from './breaker.ts';
 import type { EraCache } from './upstreams/era-verdict.ts';
 import { openUpstream } from './upstreams/open-upstream.ts';
 import type { UpstreamState } from './upstreams/upstream.ts';
+
+const publishAgainMs = 1_000;
 
 export interface InstanceOptions {
   readonly server: string;
@@ -133,13 +136,23 @@ export async function startInstance(options: InstanceOptions): Promise<Instance>
     announcer.beat();
   }
 
-  async function onManifest(next: Manifest): Promise<void> {
-    manifest = next;
+  /** False while NATS cannot store it: without a manifest nobody can call this server, so it is tried again. */
+  async function publish(next: Manifest): Promise<boolean> {
     try {
       await announcer.publish(next);
+      return true;
     } catch (error) {
       log.error({ err: error }, 'cannot publish the manifest');
-      return;
+      return false;
+    }
+  }
+
+  async function onManifest(next: Manifest): Promise<void> {
+    manifest = next;
+    while (!(await publish(next))) {
+      await sleep(publishAgainMs, undefined, { ref: false });
+      // A newer one is on its way, or nobody needs any.
+      if (manifest !== next || state === 'draining') return;
     }
     if (manifest !== next) return;
     published = next;

@@ -1,5 +1,6 @@
 import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
 import type { Logger } from 'pino';
+import { type Cancellation, type CancelSignal, createCancellation } from '../cancellation.ts';
 import { GatewayError } from '../errors.ts';
 import type { Call, CallNotification } from '../mcp/call.ts';
 import { isJsonObject, type JsonObject } from '../mcp/json.ts';
@@ -23,7 +24,7 @@ export type CalleeAnswer =
 
 export interface RunContext {
   /** Aborts with a GatewayError (`upstream_timeout`) or with `cancelled` as its reason. */
-  readonly signal: AbortSignal;
+  readonly signal: CancelSignal;
   onNotification(notification: CallNotification): void;
 }
 
@@ -66,7 +67,7 @@ interface Running {
   readonly key: string;
   readonly ingress: string;
   readonly call: Call;
-  readonly abort: AbortController;
+  readonly abort: Cancellation;
   state: 'reserved' | 'running';
   /** Reservation end, then deadline. */
   until: number;
@@ -129,7 +130,7 @@ export function createCallee(options: CalleeOptions): Callee {
       key: offer.key,
       ingress: offer.ingress,
       call,
-      abort: new AbortController(),
+      abort: createCancellation(),
       state: 'reserved',
       until: now + busLimits.reservationMs,
       hardCap: now + busLimits.hardCapMs,
@@ -221,7 +222,7 @@ export function createCallee(options: CalleeOptions): Callee {
     const upstreamMs = performance.now() - entry.startedAt;
     const reply = subjects.reply(entry.ingress, entry.key);
     if (answer.kind === 'error') {
-      if (!send(reply, { k: 'error', error: answer.error, upstreamMs })) fail(entry, tooLarge());
+      send(reply, { k: 'error', error: answer.error, upstreamMs });
       done(entry);
       return;
     }
@@ -233,13 +234,11 @@ export function createCallee(options: CalleeOptions): Callee {
       upstreamMs,
     };
     const text = JSON.stringify(answer.result);
-    const sent =
-      text.length <= busLimits.inlineBytes / 3
-        ? send(reply, head, text)
-        : await sendInParts(Buffer.from(text, 'utf8'), head, entry.credit, entry.abort.signal, (frame, body) =>
-            send(reply, frame, body),
-          );
-    if (!sent) fail(entry, tooLarge());
+    if (text.length <= busLimits.inlineBytes / 3) send(reply, head, text);
+    else
+      await sendInParts(Buffer.from(text, 'utf8'), head, entry.credit, entry.abort.signal, (frame, body) =>
+        send(reply, frame, body),
+      );
     done(entry);
   }
 
@@ -375,11 +374,6 @@ export function createCallee(options: CalleeOptions): Callee {
       return refused;
     },
   };
-}
-
-/** NATS refuses what is larger than its `max_payload`. */
-function tooLarge(): GatewayError {
-  return new GatewayError('bad_upstream_output', 'the answer does not fit the message bus', { executed: 'yes' });
 }
 
 function readCall(offer: Offer, body: Uint8Array): Call | undefined {

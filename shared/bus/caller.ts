@@ -1,5 +1,6 @@
 import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import type { Logger } from 'pino';
+import type { CancelSignal } from '../cancellation.ts';
 import { GatewayError, reasons } from '../errors.ts';
 import type { Call, CallNotification, Reply } from '../mcp/call.ts';
 import { type Control, decodeMessage, encodeMessage, type Frame } from './frames.ts';
@@ -25,7 +26,7 @@ export interface AttemptOptions {
   /** Offer to this worker process; absent: to the queue group. */
   readonly instance?: string | undefined;
   /** Aborts when the agent no longer wants the answer. */
-  readonly signal: AbortSignal;
+  readonly signal: CancelSignal;
   onNotification(notification: CallNotification): void;
   /** What must be true before the tool may start (the intent is recorded); runs beside the offer. */
   readonly beforeGo?: Promise<void> | undefined;

@@ -24,7 +24,6 @@ export interface Announcer {
 export function createAnnouncer(buckets: Buckets, status: () => InstanceStatus, log: Logger): Announcer {
   const { server, instance } = status();
   const key = `${token(server)}.${token(instance)}`;
-  let published: string | undefined;
   let failing = false;
   let closed = false;
 
@@ -51,9 +50,11 @@ export function createAnnouncer(buckets: Buckets, status: () => InstanceStatus, 
       for (let n = 0; n < parts; n += 1) {
         await buckets.catalog.put(`${root}.${hash}.${n}`, bytes.subarray(n * partBytes, (n + 1) * partBytes));
       }
+      const before = await lastKnownHash(buckets, root);
       await buckets.catalog.put(`${root}.head`, JSON.stringify({ server, hash, parts }));
-      if (published !== undefined && published !== hash) await forget(buckets.catalog, `${root}.${published}.>`);
-      published = hash;
+      if (before !== undefined && before !== hash && !(await isServed(buckets, root, before, key))) {
+        await forget(buckets.catalog, `${root}.${before}.>`);
+      }
     },
     beat,
     async close() {
@@ -62,6 +63,23 @@ export function createAnnouncer(buckets: Buckets, status: () => InstanceStatus, 
       await buckets.workers.delete(key).catch(() => undefined);
     },
   };
+}
+
+async function lastKnownHash(buckets: Buckets, root: string): Promise<string | undefined> {
+  const head = await buckets.catalog.get(`${root}.head`);
+  const hash = head?.operation === 'PUT' ? readJsonObject(head.value)?.['hash'] : undefined;
+  return typeof hash === 'string' ? hash : undefined;
+}
+
+/** Whether another living process still names that manifest: an ingress that starts now must be able to read it. */
+async function isServed(buckets: Buckets, root: string, hash: string, except: string): Promise<boolean> {
+  const keys: string[] = [];
+  for await (const key of await buckets.workers.keys(`${root}.>`)) if (key !== except) keys.push(key);
+  for (const key of keys) {
+    const entry = await buckets.workers.get(key);
+    if (entry?.operation === 'PUT' && readJsonObject(entry.value)?.['manifest'] === hash) return true;
+  }
+  return false;
 }
 
 async function forget(kv: KV, filter: string): Promise<void> {

@@ -1,3 +1,4 @@
+import type { CancelSignal } from '../cancellation.ts';
 import { GatewayError } from '../errors.ts';
 import type { Frame } from './frames.ts';
 import { busLimits } from './limits.ts';
@@ -6,7 +7,7 @@ import { busLimits } from './limits.ts';
 export interface Credit {
   add(parts: number): void;
   /** Takes one; waits where there is none. Resolves at once when the signal aborts. */
-  take(signal: AbortSignal): Promise<void>;
+  take(signal: CancelSignal): Promise<void>;
 }
 
 export function createCredit(initial: number): Credit {
@@ -34,26 +35,27 @@ export function createCredit(initial: number): Credit {
   };
 }
 
-/** Sends a large result as `chunk` frames and a last one with the head; stops where the call was cancelled meanwhile. False: a frame could not be sent. */
+/** Sends a large result as `chunk` frames and a last one with the head; stops where the call was cancelled meanwhile. */
 export async function sendInParts(
   body: Uint8Array,
   head: Frame,
   credit: Credit,
-  signal: AbortSignal,
-  send: (frame: Frame, body: Uint8Array) => boolean,
-): Promise<boolean> {
+  signal: CancelSignal,
+  send: (frame: Frame, body: Uint8Array) => void,
+): Promise<void> {
   if (body.length > busLimits.maxBodyBytes) {
     const error = new GatewayError('bad_upstream_output', 'the result is too large', { executed: 'yes' });
-    return send(failureFrame(error, 0), new Uint8Array(0));
+    send(failureFrame(error, 0), new Uint8Array(0));
+    return;
   }
   let at = 0;
   while (body.length - at > busLimits.inlineBytes) {
     await credit.take(signal);
-    if (signal.aborted) return true;
-    if (!send({ k: 'chunk' }, body.subarray(at, at + busLimits.partBytes))) return false;
+    if (signal.aborted) return;
+    send({ k: 'chunk' }, body.subarray(at, at + busLimits.partBytes));
     at += busLimits.partBytes;
   }
-  return send(head, body.subarray(at));
+  send(head, body.subarray(at));
 }
 
 /** An error of toolbus' own as the frame that carries it. */

@@ -7,7 +7,9 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const sources = ['scripted-upstream.ts', 'scripted/journal.ts', 'scripted/program.ts'].map((file) => join(root, 'test/fixtures', file));
+const sources = ['scripted-upstream.ts', 'scripted/journal.ts', 'scripted/program.ts'].map((file) =>
+  join(root, 'test/fixtures', file),
+);
 
 /**
  * The scripted upstream as plain JavaScript, compiled once: a test that starts it hundreds of times would spend most of its time in
@@ -20,8 +22,30 @@ export async function compileUpstream(): Promise<string> {
   if (existsSync(entry)) return entry;
   mkdirSync(tmpdir(), { recursive: true });
   const staging = mkdtempSync(`${target}.`);
-  const flags = ['--ignoreConfig', '--module', 'nodenext', '--target', 'es2023', '--types', 'node', '--skipLibCheck', '--rewriteRelativeImportExtensions'];
-  await run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), ...flags, '--rootDir', join(root, 'test/fixtures'), '--outDir', staging, ...sources], { cwd: root });
+  const flags = [
+    '--ignoreConfig',
+    '--module',
+    'nodenext',
+    '--target',
+    'es2023',
+    '--types',
+    'node',
+    '--skipLibCheck',
+    '--rewriteRelativeImportExtensions',
+  ];
+  await run(
+    process.execPath,
+    [
+      join(root, 'node_modules/typescript/bin/tsc'),
+      ...flags,
+      '--rootDir',
+      join(root, 'test/fixtures'),
+      '--outDir',
+      staging,
+      ...sources,
+    ],
+    { cwd: root },
+  );
   writeFileSync(join(staging, 'package.json'), '{"type":"module"}');
   try {
     renameSync(staging, target);

@@ -59,7 +59,8 @@ function judgeOne(record: CallRecord, starts: number, effects: number, options: 
   if (effects > 1) broken.push(`has ${effects} effects`);
   if (starts > 1) broken.push(`was started ${starts} times`);
   if (outcome === 'ok' && effects !== 1) broken.push(`answered OK with ${effects} effects`);
-  if (outcome === 'ok' && !text.startsWith(`${record.id} by `)) broken.push(`got the answer ${JSON.stringify(text.slice(0, 60))}`);
+  if (outcome === 'ok' && !text.startsWith(`${record.id} by `))
+    broken.push(`got the answer ${JSON.stringify(text.slice(0, 60))}`);
   if (outcome === 'error' && executed === undefined) broken.push('failed without saying whether it ran');
   if (executed === 'no' && starts + effects > 0) broken.push('promised executed "no", but it ran');
   if (executed === 'yes' && effects !== 1) broken.push(`said executed "yes", with ${effects} effects`);

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { InstanceStatus } from '../../shared/mcp/manifest.ts';
 import { type Entry, readJournal } from '../fixtures/scripted/journal.ts';
 import type { Program } from '../fixtures/scripted/program.ts';
 import { agentWithKey } from '../helpers/keys.ts';
@@ -39,11 +40,16 @@ export interface Rig {
   readonly workers: readonly Worker[];
   /** Every call so far. */
   readonly records: readonly CallRecord[];
+  /** What the ingress knows of the workers. */
+  instances(): Promise<readonly InstanceStatus[]>;
   addWorker(): Promise<Worker>;
   /** Calls the upstream's tool `run`. Never rejects. */
   call(program?: Omit<Program, 'id'>, options?: CallOptions): Promise<CallRecord>;
   /** The same, and what came over the wire. */
-  ask(program?: Omit<Program, 'id'>, options?: CallOptions): Promise<{ record: CallRecord; answer: RpcAnswer | undefined }>;
+  ask(
+    program?: Omit<Program, 'id'>,
+    options?: CallOptions,
+  ): Promise<{ record: CallRecord; answer: RpcAnswer | undefined }>;
   journal(): Entry[];
   /** What the oracle has to say about all calls. */
   violations(): string[];
@@ -74,7 +80,12 @@ export async function openRig(options: RigOptions = {}): Promise<Rig> {
     timeoutMs,
     ...options.server,
   };
-  const config = { servers: { scripted }, agents, cluster: { secret }, ...(options.limits && { limits: options.limits }) };
+  const config = {
+    servers: { scripted },
+    agents,
+    cluster: { secret },
+    ...(options.limits && { limits: options.limits }),
+  };
   const broker = await startBroker();
   const workers: Worker[] = [];
   const records: CallRecord[] = [];
@@ -95,7 +106,12 @@ export async function openRig(options: RigOptions = {}): Promise<Rig> {
     let answer: RpcAnswer | undefined;
     let message: string | undefined;
     try {
-      answer = await callTool(ingress.ready.mcp, 'scripted__run', { ...program, id }, { key: keys.get(agent), ...(signal && { signal }) });
+      answer = await callTool(
+        ingress.ready.mcp,
+        'scripted__run',
+        { ...program, id },
+        { key: keys.get(agent), ...(signal && { signal }) },
+      );
     } catch (error) {
       message = error instanceof Error ? `${error.message}: ${String(error.cause ?? '')}` : String(error);
     }
@@ -104,9 +120,15 @@ export async function openRig(options: RigOptions = {}): Promise<Rig> {
     return { record, answer };
   }
 
+  const instances = async (): Promise<readonly InstanceStatus[]> => {
+    const { servers } = (await (await fetch(`${ingress.ready.admin}/api/servers`)).json()) as {
+      servers: ReadonlyArray<{ readonly name: string; readonly instances: readonly InstanceStatus[] }>;
+    };
+    return servers.find(({ name }) => name === 'scripted')?.instances ?? [];
+  };
   await until('the ingress knows every worker', async () => {
-    const page = await (await fetch(`${ingress.ready.admin}/metrics`)).text();
-    return (await callTool(ingress.ready.mcp, 'scripted__peek', { id: 'warm-up' }, { key: keys.get('tester') })).status === 200 && page !== '';
+    const ready = (await instances()).filter(({ state }) => state === 'ready');
+    return ready.length === workers.length;
   });
 
   return {
@@ -114,6 +136,7 @@ export async function openRig(options: RigOptions = {}): Promise<Rig> {
     ingress,
     workers,
     records,
+    instances,
     addWorker,
     ask,
     call: async (program, callOptions) => (await ask(program, callOptions)).record,
@@ -148,5 +171,14 @@ function recordOf(
   if (response.error === undefined) return { ...common, status, responses, outcome: 'ok', text: textOf(answer) };
   const { data, message: said } = response.error;
   const word = (value: unknown) => (typeof value === 'string' ? value : undefined);
-  return { ...common, status, responses, outcome: 'error', text: '', message: said, reason: word(data?.['reason']), executed: word(data?.['executed']) };
+  return {
+    ...common,
+    status,
+    responses,
+    outcome: 'error',
+    text: '',
+    message: said,
+    reason: word(data?.['reason']),
+    executed: word(data?.['executed']),
+  };
 }

@@ -32,6 +32,7 @@ export interface WorkerKillsReport {
 /** Every fifth worker is asked to stop (SIGTERM), the others get SIGKILL. */
 const politeEvery = 5;
 const effectsSettleMs = 5_000;
+const warmUp = 20;
 
 /**
  * Calls under load while workers are killed and started again, one after another, so that one of them always lives.
@@ -40,7 +41,7 @@ const effectsSettleMs = 5_000;
 export async function runWorkerKills(options: WorkerKillsOptions): Promise<WorkerKillsReport> {
   const begun = performance.now();
   await using rig = await openRig({ workers: options.workers, timeoutMs: 5_000, concurrency: 8 });
-  for (let count = 0; count < 20; count += 1) await rig.call();
+  for (let count = 0; count < warmUp; count += 1) await rig.call();
   const before = await countsOf(rig);
 
   const memory: number[] = [];
@@ -48,22 +49,27 @@ export async function runWorkerKills(options: WorkerKillsOptions): Promise<Worke
   const alive: Worker[] = [...rig.workers];
   const killedAt: number[] = [];
   let kills = 0;
-  let left = options.calls;
+  let issued = 0;
   let over = false;
 
+  const everyCalls = Math.floor(options.calls / options.kills);
   const agent = async (): Promise<void> => {
-    while (left > 0 || !over) {
-      left -= 1;
-      const { executed } = await rig.call({ delayMs: 15 });
+    while (issued < options.calls) {
+      // As many calls as the kills so far account for, and those that the next one shall hit.
+      if (issued >= (kills + 1) * everyCalls + options.agents && !over) {
+        await delay(10);
+        continue;
+      }
+      issued += 1;
+      const { executed } = await rig.call({ delayMs: 30 });
       // What did not run may be tried again a little later, as Retry-After says; here sooner.
       if (executed === 'no') await delay(100);
     }
   };
 
   const nemesis = async (): Promise<void> => {
-    const everyCalls = Math.floor(options.calls / options.kills);
     while (kills < options.kills) {
-      await until('the load goes on', () => rig.records.length >= kills * everyCalls, 60_000);
+      await until('the load goes on', () => rig.records.length >= warmUp + kills * everyCalls, 60_000);
       const victim = alive.shift();
       if (victim === undefined) throw new Error('no worker is left');
       below.push(...descendantsOf(victim.pid));
@@ -89,7 +95,8 @@ export async function runWorkerKills(options: WorkerKillsOptions): Promise<Worke
   await delay(effectsSettleMs);
   const after = await countsOf(rig, before);
   const violations = judge(rig.records, rig.journal(), { timeoutMs: 5_000 });
-  for (const record of healed) if (record.outcome !== 'ok') violations.push(`${record.id}: after the last kill ${record.reason}`);
+  for (const record of healed)
+    if (record.outcome !== 'ok') violations.push(`${record.id}: after the last kill ${record.reason}`);
   return {
     outcomes: tally(rig.records),
     kills,
@@ -119,7 +126,9 @@ async function countsOf(rig: Rig, expected?: Counts): Promise<Counts> {
   const end = performance.now() + 10_000;
   for (;;) {
     const counts = await read();
-    const same = expected === undefined || (isSame(counts.subscriptions, expected.subscriptions) && counts.consumers <= expected.consumers);
+    const same =
+      expected === undefined ||
+      (isSame(counts.subscriptions, expected.subscriptions) && counts.consumers <= expected.consumers);
     if (same || performance.now() > end) return counts;
     await delay(500);
   }

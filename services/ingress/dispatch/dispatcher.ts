@@ -23,6 +23,8 @@ export interface DispatcherOptions {
   attempt(call: Call, options: AttemptOptions): Promise<AttemptOutcome>;
   onFree(listener: (server: string, instance: string) => void): () => void;
   instances(server: string): readonly InstanceStatus[];
+  /** False while the bus is away: calls are refused at once instead of waiting for a slot. Absent: always there. */
+  connected?(): boolean;
 }
 
 /** Offers of a call that only one process can go on with. */
@@ -34,7 +36,7 @@ const maxWaitMs = 30_000;
 /** Pauses before offering again when nobody answered although somebody should be there. */
 const againMs = [30, 120, 350] as const;
 
-export function createDispatcher({ attempt, onFree, instances }: DispatcherOptions): Dispatcher {
+export function createDispatcher({ attempt, onFree, instances, connected }: DispatcherOptions): Dispatcher {
   const lanes = new Map<string, Lane>();
   onFree((server) => lanes.get(server)?.unblock());
 
@@ -48,10 +50,12 @@ export function createDispatcher({ attempt, onFree, instances }: DispatcherOptio
   }
 
   async function dispatch(call: Call, options: DispatchOptions): Promise<Reply> {
+    if (connected?.() === false) throw brokerGone();
     if (call.instance !== undefined) return pinned(call, call.instance, options);
     const lane = laneOf(call.server);
     refuseWhereNobodyServes(call.server, lane);
-    const waitUntil = performance.now() + Math.min(maxWaitMs, call.timeoutMs);
+    const deadline = performance.now() + call.timeoutMs;
+    const waitUntil = Math.min(deadline, performance.now() + maxWaitMs);
     await lane.enter(call.principal.id, options.signal, waitUntil, false);
     let entered = true;
     try {
@@ -59,7 +63,8 @@ export function createDispatcher({ attempt, onFree, instances }: DispatcherOptio
       let someFull = false;
       let pauses = 0;
       for (;;) {
-        const outcome = await offer(call, chooseInstance(instances(call.server), lane.own, tried), lane, options);
+        const chosen = chooseInstance(instances(call.server), lane.own, tried);
+        const outcome = await offer(inTime(call, deadline), chosen, lane, options);
         if (outcome.kind === 'answered') return outcome.reply;
         someFull ||= outcome.why === 'full';
         if (outcome.instance !== undefined) {
@@ -138,6 +143,22 @@ export function createDispatcher({ attempt, onFree, instances }: DispatcherOptio
       return new Map([...lanes].map(([server, lane]) => [server, { waiting: lane.waiting, inFlight: lane.inFlight }]));
     },
   };
+}
+
+/** The call with the time that is left for it: deadlines travel as remaining milliseconds. Throws where none is left. */
+function inTime(call: Call, deadline: number): Call {
+  const leftMs = deadline - performance.now();
+  if (leftMs <= 0) {
+    throw new GatewayError('overloaded', `no worker of ${call.server} took this call in its time`, {
+      retryAfterMs: 1_000,
+    });
+  }
+  // A hundredth of its time is not worth a copy.
+  return leftMs > call.timeoutMs * 0.99 ? call : { ...call, timeoutMs: Math.ceil(leftMs) };
+}
+
+function brokerGone(): GatewayError {
+  return new GatewayError('broker_unavailable', 'the message bus is not reachable', { retryAfterMs: 1_000 });
 }
 
 function circuitOpen(instances: readonly InstanceStatus[]): GatewayError {

@@ -1,3 +1,4 @@
+import type { CancelSignal } from '../../../shared/cancellation.ts';
 import { GatewayError } from '../../../shared/errors.ts';
 import type { InstanceStatus } from '../../../shared/mcp/manifest.ts';
 import { capacityOf } from './balance.ts';
@@ -17,7 +18,7 @@ export interface Lane {
   readonly inFlight: number;
   readonly waiting: number;
   /** Resolves when it is this call's turn, by `performance.now()` until `waitUntil`. Rejects with `overloaded`, or with the signal's reason. `again`: it had its turn and found every slot taken. */
-  enter(agent: string, signal: AbortSignal, waitUntil: number, again: boolean): Promise<void>;
+  enter(agent: string, signal: CancelSignal, waitUntil: number, again: boolean): Promise<void>;
   /** The call has ended. */
   leave(): void;
   /** The call found every slot taken by others: it leaves, and it is nobody's turn until a slot is free. */
@@ -33,6 +34,8 @@ interface Waiter {
   readonly agent: string;
   start(): void;
 }
+
+const nobody: ReadonlySet<string> = new Set();
 
 export function createLane(instances: () => readonly InstanceStatus[]): Lane {
   const queue = createWaitQueue<Waiter>(maxWaiting);
@@ -112,6 +115,7 @@ export function createLane(instances: () => readonly InstanceStatus[]): Lane {
       suspected.set(instance, performance.now() + suspectMs);
     },
     suspects() {
+      if (suspected.size === 0) return nobody;
       const now = performance.now();
       for (const [instance, until] of suspected) if (now > until) suspected.delete(instance);
       return new Set(suspected.keys());

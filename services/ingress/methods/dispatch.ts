@@ -1,8 +1,9 @@
+import type { CancelSignal } from '../../../shared/cancellation.ts';
 import type { Call, CallNotification, Reply } from '../../../shared/mcp/call.ts';
 
 export interface DispatchOptions {
   /** Aborts when the agent no longer wants the answer. */
-  readonly signal: AbortSignal;
+  readonly signal: CancelSignal;
   /** Progress, log messages and the like of the running call, in order, before the answer. */
   onNotification(notification: CallNotification): void;
 }

@@ -1,3 +1,4 @@
+import type { CancelSignal } from '../../../shared/cancellation.ts';
 import { GatewayError } from '../../../shared/errors.ts';
 import type { Call } from '../../../shared/mcp/call.ts';
 import { isJsonObject, type JsonObject } from '../../../shared/mcp/json.ts';
@@ -151,7 +152,7 @@ export function openLegacySession(options: LegacySessionOptions, introduction: I
   }
 
   /** Resolves when no other call runs, or when the signal aborts: then the call itself sees to it. */
-  function lease(signal: AbortSignal): Promise<void> {
+  function lease(signal: CancelSignal): Promise<void> {
     return new Promise((resolve) => {
       const go = () => {
         waiting.delete(go);

@@ -1,3 +1,4 @@
+import type { CancelSignal } from '../../../shared/cancellation.ts';
 import { GatewayError } from '../../../shared/errors.ts';
 import type { JsonRpcMessage } from '../../../shared/mcp/json-rpc.ts';
 import { mcpHeader } from '../../../shared/mcp/mcp-headers.ts';
@@ -11,7 +12,7 @@ import { checkMessage } from './wire-check.ts';
  * The HTTP+SSE transport of 2024-11-05: one GET stream carries every answer, its first event names where to POST.
  * Resolves when that event is here; rejects with a GatewayError, or with the signal's reason.
  */
-export function openSse(client: HttpClient, receiver: Receiver, signal: AbortSignal): Promise<Connection> {
+export function openSse(client: HttpClient, receiver: Receiver, signal: CancelSignal): Promise<Connection> {
   return new Promise((resolve, reject) => {
     let endpoint: string | undefined;
     let over = false;

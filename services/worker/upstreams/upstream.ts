@@ -1,3 +1,4 @@
+import type { CancelSignal } from '../../../shared/cancellation.ts';
 import type { Call, CallNotification } from '../../../shared/mcp/call.ts';
 import type { JsonObject } from '../../../shared/mcp/json.ts';
 import type { RpcError } from '../../../shared/mcp/json-rpc.ts';
@@ -17,7 +18,7 @@ export type UpstreamAnswer =
 
 export interface UpstreamCallOptions {
   /** Aborts when the agent is gone, the deadline has passed or the worker stops: tell the upstream, settle at once. */
-  readonly signal: AbortSignal;
+  readonly signal: CancelSignal;
   /** Progress and log messages that belong to this call, in order, before the answer. */
   onNotification(notification: CallNotification): void;
 }

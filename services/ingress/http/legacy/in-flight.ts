@@ -1,3 +1,4 @@
+import { type Cancellation, type CancelSignal, createCancellation } from '../../../../shared/cancellation.ts';
 import type { RequestId } from '../../../../shared/mcp/json-rpc.ts';
 import type { SessionLines } from '../../sessions/session-lines.ts';
 import { readNote } from '../../sessions/session-notes.ts';
@@ -7,7 +8,7 @@ export type AbortCause = 'cancelled' | 'closing';
 
 /** One request that is being answered here. */
 export interface Flight {
-  readonly signal: AbortSignal;
+  readonly signal: CancelSignal;
   /** Called once when nobody waits for the answer any more, or the ingress closes and cannot; never after `end`. */
   onAbort: ((why: AbortCause) => void) | undefined;
   end(): void;
@@ -35,7 +36,7 @@ const quickMs = 250;
 const byAgent = 'cancelled by the agent';
 
 interface Running {
-  readonly abort: AbortController;
+  readonly abort: Cancellation;
   readonly flight: Flight;
 }
 
@@ -100,7 +101,7 @@ export function createInFlight(lines: SessionLines, keepAlive: KeepAlive): InFli
     begin(sessionKey, id) {
       const session = sessions.get(sessionKey) ?? open(sessionKey);
       if (session.running.has(id)) return undefined;
-      const controller = new AbortController();
+      const controller = createCancellation();
       const flight: Flight = {
         signal: controller.signal,
         onAbort: undefined,

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
+import { type CancelSignal, toAbortSignal } from '../../../../shared/cancellation.ts';
 import { isJsonObject, type JsonObject } from '../../../../shared/mcp/json.ts';
 import type { AgentReply } from '../../request.ts';
 import { Unanswered } from './questions.ts';
@@ -17,9 +18,9 @@ const emptyRoundMs = 250;
 
 export interface Round {
   readonly capabilities: JsonObject;
-  readonly signal: AbortSignal;
+  readonly signal: CancelSignal;
   /** Asks the agent; resolves with its JSON-RPC response. */
-  ask(method: string, params: JsonObject, signal: AbortSignal): Promise<JsonObject>;
+  ask(method: string, params: JsonObject, signal: CancelSignal): Promise<JsonObject>;
   /** Calls again, with these params on top of the first ones. */
   retry(more: JsonObject): Promise<AgentReply>;
 }
@@ -34,7 +35,7 @@ export async function fulfilInput(first: ResultReply, round: Round): Promise<Age
     const { questions, state } = readInputRequired(reply.body);
     const more: JsonObject = {};
     if (questions.length > 0) more['inputResponses'] = await askAll(questions, round);
-    else await delay(emptyRoundMs, undefined, { signal: round.signal });
+    else await delay(emptyRoundMs, undefined, { signal: toAbortSignal(round.signal) });
     if (state !== undefined) more['requestState'] = state;
     reply = await round.retry(more);
   }
@@ -76,7 +77,7 @@ async function askAll(questions: readonly Question[], round: Round): Promise<Jso
   for (const { method, params } of questions) refuseUndeclared(method, params, round.capabilities);
   // When one question fails, nobody needs the answers to the others.
   const failed = new AbortController();
-  const signal = AbortSignal.any([round.signal, failed.signal]);
+  const signal = AbortSignal.any([toAbortSignal(round.signal), failed.signal]);
   const responses: JsonObject = Object.create(null);
   await Promise.all(
     questions.map(async ({ key, method, params }) => {

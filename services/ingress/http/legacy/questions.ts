@@ -1,3 +1,4 @@
+import type { CancelSignal } from '../../../../shared/cancellation.ts';
 import { isJsonObject, type JsonObject } from '../../../../shared/mcp/json.ts';
 import type { SessionBus } from '../edge.ts';
 import type { Outlet } from './outlet.ts';
@@ -18,7 +19,13 @@ export interface Questions {
    * Sends a request through `outlet` and waits for the agent's JSON-RPC response. Throws Unanswered when there is none in ten minutes,
    * and the signal's reason when that aborts; the agent is told in both cases that nobody waits any more.
    */
-  ask(sessionKey: string, outlet: Outlet, method: string, params: JsonObject, signal: AbortSignal): Promise<JsonObject>;
+  ask(
+    sessionKey: string,
+    outlet: Outlet,
+    method: string,
+    params: JsonObject,
+    signal: CancelSignal,
+  ): Promise<JsonObject>;
   /** Takes a response that an agent sent in a session, whichever ingress asked. */
   answered(sessionKey: string, response: JsonObject): void;
   close(): void;

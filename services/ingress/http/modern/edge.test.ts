@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import test from 'node:test';
+import { toAbortSignal } from '../../../../shared/cancellation.ts';
 import { GatewayError } from '../../../../shared/errors.ts';
 import { metaKey } from '../../../../shared/mcp/meta.ts';
 import type { AgentReply } from '../../request.ts';
@@ -119,7 +120,7 @@ test('modern edge - closing the response cancels the call', async () => {
   await using server = await startTestServer({
     async handle({ onNotification, signal }) {
       onNotification({ method: 'notifications/progress', params: { progress: 1 } });
-      await once(signal, 'abort');
+      await once(toAbortSignal(signal), 'abort');
       aborted.abort();
       throw new Error('cancelled');
     },

@@ -1,3 +1,4 @@
+import { createCancellation } from '../../../../shared/cancellation.ts';
 import { GatewayError } from '../../../../shared/errors.ts';
 import { isJsonObject } from '../../../../shared/mcp/json.ts';
 import { rpcCode } from '../../../../shared/mcp/json-rpc.ts';
@@ -59,7 +60,7 @@ export function createModernEdge(deps: EdgeDeps): ModernEdge {
   async function call(exchange: Exchange, method: string, envelope: Envelope, answer: Answer): Promise<void> {
     const { req, res } = exchange;
     const callId = nextCallId();
-    const gone = new AbortController();
+    const gone = createCancellation();
     let answered = false;
     // The response, not the request: that closes as soon as its body is read. Closing it is the agent's way to cancel (basic/patterns/cancellation).
     res.once('close', () => {
