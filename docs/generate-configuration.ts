@@ -80,7 +80,7 @@ export function configurationPage(): string {
   const cell = (text: string) => text.replaceAll('|', '\\|');
   const rows = configurationRows().map(
     (row) =>
-      `| \`${row.key}\` | ${cell(row.type)} | ${cell(row.default)} | ${cell(row.meaning)}${isPending(row.key) ? ' **Not enforced yet.**' : ''} |`,
+      `| \`${row.key}\` | ${cell(row.type)} | ${cell(row.default)} | ${cell(row.meaning)}${isPending(row.key) ? ' (**not enforced yet**)' : ''} |`,
   );
   const template = readFileSync(new URL('configuration.template.md', import.meta.url), 'utf8');
   const table = ['| key | type | default | meaning |', '| --- | --- | --- | --- |', ...rows].join('\n');

@@ -21,7 +21,7 @@ const mayImport: ReadonlyArray<{ readonly area: string; readonly areas: readonly
   { area: 'services/', areas: ['shared/'] },
   { area: 'shared/errors.ts', areas: [] },
   { area: 'shared/mcp/', areas: ['shared/errors.ts'] },
-  { area: 'shared/bus/', areas: ['shared/mcp/', 'shared/errors.ts', 'shared/seal.ts'] },
+  { area: 'shared/bus/', areas: ['shared/mcp/', 'shared/errors.ts', 'shared/cancellation.ts'] },
   { area: 'shared/config/', areas: ['shared/mcp/', 'shared/errors.ts'] },
   { area: 'shared/', areas: ['shared/'] },
 ];

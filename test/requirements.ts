@@ -10,6 +10,8 @@ export const requirements = {
   'start:failed-server': {
     behavior: 'A server that cannot start never stops the others and is named in the ready line.',
   },
+  'package:lock': { behavior: 'The lock file installs the nats-server binary on Node 20 and names no registry.' },
+  'package:tarball': { behavior: 'A packed tarball installs and runs outside the checkout.' },
   'stop:graceful': { behavior: 'SIGINT and SIGTERM let calls in flight finish, exit 0 and leave no process behind.' },
   'stop:sigkill-leaves-nothing': {
     behavior: 'SIGKILL of `up` leaves neither nats-server nor a stdio child after 2 s.',

@@ -4,6 +4,9 @@ import { toolbusVersion } from '../../shared/version.ts';
 import type { CommonFlags } from './flags.ts';
 import { printFailure } from './output/failure.ts';
 
+/** What is said last must be written. */
+const lingerMs = 300;
+
 /** Reads the command line and runs one command; each is loaded only when it is asked for. */
 const program = new Command('toolbus')
   .description('An MCP gateway built as a message broker.')
@@ -91,6 +94,8 @@ try {
   await program.parseAsync();
 } catch (error) {
   process.exitCode = failureCode(error);
+  // A connection that was open when the command failed must not keep the process.
+  setTimeout(() => process.exit(), lingerMs).unref();
 }
 
 function failureCode(error: unknown): number {

@@ -2,6 +2,7 @@ import { openBuckets } from '../../shared/bus/buckets.ts';
 import { type Caller, createCaller } from '../../shared/bus/caller.ts';
 import { clusterSecret } from '../../shared/bus/cluster-secret.ts';
 import { type BusAddress, connectBus } from '../../shared/bus/connect.ts';
+import { flushed } from '../../shared/bus/flush.ts';
 import { followRegistry, forgetServer } from '../../shared/bus/registry.ts';
 import { createResourceInterest } from '../../shared/bus/resource-interest.ts';
 import { createBusSessions } from '../../shared/bus/sessions.ts';
@@ -111,7 +112,7 @@ export async function openCore({ bus, tenant, log, config }: CoreOptions): Promi
       sessions.close();
       resources.close();
       catalog.close();
-      await Promise.all([calls.flush(), control.flush()]).catch(() => undefined);
+      await Promise.all([flushed(calls), flushed(control)]);
       await Promise.all([calls.close(), control.close()]);
     },
   };

@@ -76,3 +76,22 @@ test('breaker - a slow call does not disturb its neighbours', async (t) => {
   for (let n = 0; n < 3; n += 1) await assert.rejects(breaker.run(lost));
   assert.equal(await slow, 'slow');
 });
+
+test('breaker - while a probe runs, other calls are refused as circuit_open and not as lost', async (t) => {
+  const { breaker } = open(t);
+  for (let n = 0; n < 5; n += 1) await assert.rejects(breaker.run(lost));
+  await sleep(150);
+  let finish = (_: string) => {};
+  const probe = breaker.run(
+    () =>
+      new Promise<string>((resolve) => {
+        finish = resolve;
+      }),
+  );
+  await assert.rejects(
+    breaker.run(fine),
+    (error) => error instanceof GatewayError && error.reason === 'circuit_open' && error.executed === 'no',
+  );
+  finish('ok');
+  assert.equal(await probe, 'ok');
+});

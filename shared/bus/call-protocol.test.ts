@@ -7,6 +7,7 @@ import type { Call, CallNotification } from '../mcp/call.ts';
 import { type CalleeOptions, createCallee } from './callee.ts';
 import { type AttemptOptions, createCaller } from './caller.ts';
 import { connectBus } from './connect.ts';
+import { encodeMessage } from './frames.ts';
 import { subjectsOf } from './subjects.ts';
 import { startTestBroker, type TestBroker } from './testing/broker.ts';
 
@@ -243,4 +244,43 @@ test('call protocol - offers without a broker fail at once with broker_unavailab
     caller.attempt(callOf('echo'), { signal: new AbortController().signal, onNotification: () => {} }),
     (error) => error instanceof GatewayError && error.reason === 'broker_unavailable' && error.executed === 'no',
   );
+});
+
+test('call protocol - a worker that stops never runs what it had only accepted, and says so', async (t) => {
+  let ran = 0;
+  const { attempt, callee } = await open(t, async () => {
+    ran += 1;
+    return { kind: 'result', resultType: 'complete', result: {} };
+  });
+  let allow = () => {};
+  const beforeGo = new Promise<void>((resolve) => {
+    allow = resolve;
+  });
+  const pending = attempt(callOf('echo'), { beforeGo });
+  await sleep(50);
+  await callee.drain(100);
+  allow();
+  const outcome = await pending;
+  assert.ok(outcome.kind === 'refused' && outcome.why === 'expired');
+  assert.equal(ran, 0);
+});
+
+test('call protocol - an offer to one process for a tool that it does not have is refused', async (t) => {
+  const { attempt } = await open(t, async () => ({ kind: 'result', resultType: 'complete', result: {} }));
+  const outcome = await attempt(callOf('elsewhere'), { instance: 'w1' });
+  assert.ok(outcome.kind === 'refused' && outcome.why === 'down');
+  assert.equal((await attempt(callOf('echo'), { instance: 'w1' })).kind, 'answered');
+});
+
+test('call protocol - a call that its worker does not know any more is lost, long before its deadline', async (t) => {
+  const { attempt, workerConnection } = await open(t, () => new Promise(() => {}));
+  // A process that says it lives and runs nothing, as one does whose answer was lost on its way.
+  const silent = subjects.reply('i1', 'alive');
+  const running = attempt(callOf('echo', {}, 60_000));
+  running.catch(() => {});
+  await sleep(100);
+  for (let n = 0; n < 2; n += 1) {
+    workerConnection.publish(silent, encodeMessage({ k: 'alive', instance: 'w1', keys: [] }));
+  }
+  await assert.rejects(running, (error) => error instanceof GatewayError && error.reason === 'upstream_lost');
 });

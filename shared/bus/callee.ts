@@ -5,6 +5,7 @@ import { GatewayError } from '../errors.ts';
 import type { Call, CallNotification } from '../mcp/call.ts';
 import { isJsonObject, type JsonObject } from '../mcp/json.ts';
 import type { RpcError } from '../mcp/json-rpc.ts';
+import { flushed } from './flush.ts';
 import { type Control, decodeMessage, encodeMessage, type Frame, type Offer } from './frames.ts';
 import { readJsonObject } from './json-bytes.ts';
 import { busLimits } from './limits.ts';
@@ -333,7 +334,8 @@ export function createCallee(options: CalleeOptions): Callee {
   }
 
   function leave(): void {
-    for (const subscription of group.values()) subscription.unsubscribe();
+    // Drained, so that an offer on its way is answered `busy` instead of costing its call the time in which nobody accepts.
+    for (const subscription of group.values()) subscription.drain().catch(() => undefined);
     group.clear();
   }
 
@@ -359,8 +361,10 @@ export function createCallee(options: CalleeOptions): Callee {
     clearInterval(sweeper);
     clearInterval(alive);
     outbox.flush();
-    if (!nc.isClosed()) await nc.flush().catch(() => undefined);
-    for (const subscription of own) subscription.unsubscribe();
+    // What is on its way to us is still answered: `busy` to an offer, `expired` to a `go`.
+    await flushed(nc, Promise.all(own.map((subscription) => subscription.drain())));
+    outbox.flush();
+    await flushed(nc);
   }
 
   return {

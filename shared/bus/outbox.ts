@@ -1,5 +1,5 @@
 import type { NatsConnection } from '@nats-io/transport-node';
-import type { Logger } from '../log.ts';
+import type { Logger } from 'pino';
 
 /**
  * Publishes once per turn of the event loop. The NATS client flushes at the end of each callback, which under load is a system call

@@ -82,10 +82,10 @@ function describe({ outcome, status, reason, executed, message }: CallRecord): s
 
 /** How many calls ended how: `ok`, an error's reason, `connection_lost`. */
 export function tally(records: readonly CallRecord[]): Record<string, number> {
-  const counts: Record<string, number> = Object.create(null);
+  const counts = new Map<string, number>();
   for (const { outcome, reason } of records) {
     const name = outcome === 'error' ? (reason ?? 'error') : outcome;
-    counts[name] = (counts[name] ?? 0) + 1;
+    counts.set(name, (counts.get(name) ?? 0) + 1);
   }
-  return counts;
+  return Object.fromEntries(counts);
 }

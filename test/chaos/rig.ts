@@ -14,6 +14,12 @@ import { type CallRecord, judge } from './oracle.ts';
 
 export type Worker = Toolbus<WorkerReadyLine>;
 
+/** What the upstream's tool `run` is told. */
+export interface RunArguments extends Omit<Program, 'id'> {
+  /** Ignored by the upstream. */
+  readonly padding?: string;
+}
+
 export interface RigOptions {
   readonly workers?: number;
   /** Of each worker. */
@@ -44,12 +50,9 @@ export interface Rig {
   instances(): Promise<readonly InstanceStatus[]>;
   addWorker(): Promise<Worker>;
   /** Calls the upstream's tool `run`. Never rejects. */
-  call(program?: Omit<Program, 'id'>, options?: CallOptions): Promise<CallRecord>;
+  call(program?: RunArguments, options?: CallOptions): Promise<CallRecord>;
   /** The same, and what came over the wire. */
-  ask(
-    program?: Omit<Program, 'id'>,
-    options?: CallOptions,
-  ): Promise<{ record: CallRecord; answer: RpcAnswer | undefined }>;
+  ask(program?: RunArguments, options?: CallOptions): Promise<{ record: CallRecord; answer: RpcAnswer | undefined }>;
   journal(): Entry[];
   /** What the oracle has to say about all calls. */
   violations(): string[];
@@ -99,7 +102,7 @@ export async function openRig(options: RigOptions = {}): Promise<Rig> {
   const ingress = await startIngress(broker.url, { config });
   for (let count = 0; count < (options.workers ?? 1); count += 1) await addWorker();
 
-  async function ask(program: Omit<Program, 'id'> = {}, { agent = 'tester', signal }: CallOptions = {}) {
+  async function ask(program: RunArguments = {}, { agent = 'tester', signal }: CallOptions = {}) {
     next += 1;
     const id = `n${next}`;
     const startedAt = performance.now();

@@ -69,3 +69,13 @@ test('broker lost - calls into a frozen nats-server are answered, and those not 
   await healed(rig);
   await assertPromisesKept(rig);
 });
+
+test('broker lost - ingress and worker stop cleanly while it is away', async () => {
+  await using rig = await openRig({ workers: 1 });
+  await rig.broker.kill();
+  await delay(200);
+  const stopping = [rig.ingress, ...rig.workers];
+  for (const toolbus of stopping) toolbus.signal('SIGTERM');
+  for (const toolbus of stopping)
+    assert.deepEqual(await toolbus.exited, { code: 0, signal: null }, toolbus.logs.join('\n'));
+});

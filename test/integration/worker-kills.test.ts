@@ -5,7 +5,7 @@ import { verifies } from '../requirements.ts';
 
 test('worker kills - 20 kills under 500 calls leave no process and no subscription, and no promise broken', async (t) => {
   verifies('bus:worker-killed', 'bus:no-double-execution');
-  const report = await runWorkerKills({ calls: 500, kills: 20, agents: 12, workers: 3 });
+  const report = await runWorkerKills({ calls: 500, kills: 20, agents: 12, workers: 4 });
   t.diagnostic(JSON.stringify(report));
   assert.deepEqual(report.violations, []);
   assert.deepEqual(report.subscriptions[1], report.subscriptions[0]);

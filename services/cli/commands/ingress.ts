@@ -7,10 +7,11 @@ import { createDevelopmentKey } from '../development-key.ts';
 import type { CommonFlags } from '../flags.ts';
 import { readyLine } from '../output/ready.ts';
 import { findBus, showNats } from '../running.ts';
-import { untilStopped } from '../until-stopped.ts';
+import { listenForStop } from '../stop-request.ts';
 
 /** `toolbus ingress`: one ingress on a NATS that runs already. */
 export async function runIngress(flags: CommonFlags): Promise<number> {
+  const stop = listenForStop();
   const runtime = resolveRuntime(flags, process.env);
   const options = { env: process.env, cwd: process.cwd(), forUp: false, dataDir: runtime.dataDir };
   const loaded = await loadConfig({ ...options, file: flags.config });
@@ -48,7 +49,7 @@ export async function runIngress(flags: CommonFlags): Promise<number> {
     process.stdout.write(`MCP    ${ingress.mcp}\nadmin  ${ingress.admin}\nNATS   ${showNats(bus.url)}\n`);
     if (developmentKey !== undefined) process.stdout.write(`key    ${developmentKey}\n`);
   }
-  return untilStopped(async () => {
+  return stop.closeWith(async () => {
     await watcher.close();
     await ingress.close();
   });

@@ -11,9 +11,9 @@ import type { CommonFlags } from '../flags.ts';
 import { readyLine, type ServerReport } from '../output/ready.ts';
 import { welcome } from '../output/welcome.ts';
 import { writeRunning } from '../running.ts';
+import { listenForStop, type StopRequest } from '../stop-request.ts';
 import { createFleet, type Fleet } from '../supervise/fleet.ts';
 import { reportServer } from '../supervise/reports.ts';
-import { untilStopped } from '../until-stopped.ts';
 
 /** A server that has neither come up nor failed by then is reported as starting. */
 const settleMs = 15_000;
@@ -23,6 +23,7 @@ const replaceMs = 15_000;
 /** `toolbus up`: nats-server, ingress and all workers on this machine. */
 export async function runUp(flags: CommonFlags): Promise<number> {
   const startedAt = performance.now();
+  const stop = listenForStop();
   const runtime = resolveRuntime(flags, process.env);
   const quiet = flags.json !== true && flags.logLevel === undefined && process.env['TOOLBUS_LOG_LEVEL'] === undefined;
   const log = createLogger(quiet ? 'error' : runtime.logLevel, 'up');
@@ -66,7 +67,7 @@ export async function runUp(flags: CommonFlags): Promise<number> {
       log,
     });
     const forgetRunning = await rememberRunning(runtime, natsServer === undefined ? undefined : { nats, ingress });
-    const servers = await settled(loaded, ingress, fleet);
+    const servers = await settled(loaded, ingress, fleet, stop);
     const watcher = watchConfig({
       loaded,
       reload: (file) => loadConfig({ ...options, file }),
@@ -84,7 +85,7 @@ export async function runUp(flags: CommonFlags): Promise<number> {
         : welcome({ ...ready, config: loaded, natsServer, warnings, readyMs: performance.now() - startedAt }),
     );
     const running = { fleet, ingress };
-    return await untilStopped(async () => {
+    return await stop.closeWith(async () => {
       if (!runtime.json) process.stderr.write('\nstopping: finishing what is in flight\n');
       await watcher.close();
       // The ingress first: it lets answers finish, which needs the workers.
@@ -118,15 +119,23 @@ async function rememberRunning(
 }
 
 /** Waits until each server's first worker is ready or has failed. */
-async function settled(loaded: LoadedConfig, ingress: Ingress, fleet: Fleet): Promise<ServerReport[]> {
+async function settled(
+  loaded: LoadedConfig,
+  ingress: Ingress,
+  fleet: Fleet,
+  stop: StopRequest,
+): Promise<ServerReport[]> {
   const names = Object.keys(loaded.config.servers).filter((name) => loaded.config.servers[name]?.disabled !== true);
   const reports = () =>
     names.map((name) => reportServer(name, ingress.core.catalog.instances(name), fleet.pidsOf(name)));
-  await until(settleMs, () =>
-    reports().every(
-      ({ name, status }) =>
-        status === 'failed' || (status === 'ready' && ingress.core.catalog.manifest(name) !== undefined),
-    ),
+  await until(
+    settleMs,
+    () =>
+      stop.requested ||
+      reports().every(
+        ({ name, status }) =>
+          status === 'failed' || (status === 'ready' && ingress.core.catalog.manifest(name) !== undefined),
+      ),
   );
   return reports();
 }

@@ -9,10 +9,11 @@ import { createLogger } from '../../../shared/log.ts';
 import { startWorker } from '../../worker/main.ts';
 import type { CommonFlags } from '../flags.ts';
 import { findBus } from '../running.ts';
-import { untilStopped } from '../until-stopped.ts';
+import { listenForStop } from '../stop-request.ts';
 
 /** `toolbus worker SERVER`: the sidecar of one server. */
 export async function runWorker(server: string, flags: CommonFlags): Promise<number> {
+  const stop = listenForStop();
   const runtime = resolveRuntime(flags, process.env);
   const options = {
     env: process.env,
@@ -67,7 +68,7 @@ export async function runWorker(server: string, flags: CommonFlags): Promise<num
       );
     }
   });
-  return untilStopped(async () => {
+  return stop.closeWith(async () => {
     await watcher.close();
     await worker.close();
   });

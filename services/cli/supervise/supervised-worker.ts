@@ -1,6 +1,6 @@
 import { createLogger, type LogLevelName } from '../../../shared/log.ts';
 import { startWorker } from '../../worker/main.ts';
-import { untilStopped } from '../until-stopped.ts';
+import { listenForStop } from '../stop-request.ts';
 import { readAssignment } from './assignment.ts';
 
 /**
@@ -10,11 +10,14 @@ import { readAssignment } from './assignment.ts';
  */
 const [, , , server = ''] = process.argv;
 const { config, bus, tenant, logLevel } = await readAssignment(process.stdin);
+// The assignment is the first line of stdin; its end means that `up` is gone.
+const stop = listenForStop(process.stdin);
 const log = createLogger(logLevel as LogLevelName, 'worker');
 try {
   const worker = await startWorker({ server, config, bus, tenant, log });
-  process.exitCode = await untilStopped(() => worker.close(), process.stdin);
+  process.exitCode = await stop.closeWith(() => worker.close());
 } catch (error) {
   log.error({ err: error, server }, 'the worker cannot start');
   process.exitCode = 1;
+  process.stdin.destroy();
 }

@@ -186,3 +186,37 @@ test('dispatcher - with one process dead and the other full, a call waits for th
     ['busy', 'busy', 'busy'],
   );
 });
+
+test('dispatcher - a single process is offered to by name, because the group may still hold a frozen one', async () => {
+  const { dispatch, offers } = build([status('x')], () => reply('x'));
+  await dispatch();
+  assert.deepEqual(offers, ['x']);
+});
+
+test('dispatcher - the time a call has waited is taken from its deadline', async () => {
+  const left: number[] = [];
+  const dispatcher = createDispatcher({
+    instances: () => [status('x', { concurrency: 1 })],
+    onFree: () => () => undefined,
+    async attempt({ timeoutMs }) {
+      left.push(timeoutMs);
+      await sleep(200);
+      return reply('x');
+    },
+  });
+  const options = { signal: new AbortController().signal, onNotification: () => {} };
+  await Promise.all([dispatcher.dispatch(call, options), dispatcher.dispatch(call, options)]);
+  assert.equal(left[0], call.timeoutMs);
+  assert.ok(left[1] !== undefined && left[1] <= call.timeoutMs - 150);
+});
+
+test('dispatcher - while the bus is away calls are refused at once, whatever waits', async () => {
+  const dispatcher = createDispatcher({
+    instances: () => [status('x')],
+    onFree: () => () => undefined,
+    connected: () => false,
+    attempt: () => Promise.reject(new Error('was offered')),
+  });
+  const options = { signal: new AbortController().signal, onNotification: () => {} };
+  await assert.rejects(dispatcher.dispatch(call, options), reasonIs('broker_unavailable'));
+});
