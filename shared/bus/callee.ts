@@ -362,7 +362,7 @@ export function createCallee(options: CalleeOptions): Callee {
     clearInterval(alive);
     outbox.flush();
     // What is on its way to us is still answered: `busy` to an offer, `expired` to a `go`.
-    await flushed(nc, Promise.all(own.map((subscription) => subscription.drain())));
+    await flushed(nc, () => Promise.all(own.map((subscription) => subscription.drain())));
     outbox.flush();
     await flushed(nc);
   }

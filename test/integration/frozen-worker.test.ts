@@ -17,7 +17,7 @@ test('frozen worker - calls are routed round it, and what was refused never runs
   await delay(500);
   victim.signal('SIGSTOP');
   frozenAt = performance.now();
-  await delay(9_000);
+  await delay(7_500);
   victim.signal('SIGCONT');
   await delay(500);
   thawed = true;

@@ -55,5 +55,5 @@ test('ingress stop - SIGKILL under load makes nothing run twice', async () => {
   await until('the load runs', () => rig.records.length > 30);
   rig.ingress.signal('SIGKILL');
   await running;
-  await assertPromisesKept(rig, 4_000);
+  await assertPromisesKept(rig, 3_500);
 });

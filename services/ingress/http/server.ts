@@ -6,6 +6,7 @@ import type { Endpoint } from '../request.ts';
 import { rpcErrorBody } from './answers.ts';
 import type { EdgeDeps, Exchange, LegacyEdge, ModernEdge } from './edge.ts';
 import { parseGuarded } from './json-guard.ts';
+import { listen } from './listen.ts';
 import { BodyTooLarge, readBody } from './read-body.ts';
 import { createStreamableHttp } from './streamable-http.ts';
 
@@ -125,9 +126,7 @@ export async function createPublicServer(options: PublicServerOptions): Promise<
     });
   }
 
-  await app.listen({ host, port: options.port });
-  const address = app.server.address();
-  const port = typeof address === 'object' && address !== null ? address.port : options.port;
+  const port = await listen(app, host, options.port, '--port');
   return {
     app,
     host,

@@ -1,6 +1,7 @@
 import fastify, { type FastifyReply } from 'fastify';
 import type { LiveCatalog } from '../../catalog/create.ts';
 import type { Metrics } from '../../metrics.ts';
+import { listen } from '../listen.ts';
 
 export interface AdminServerOptions {
   readonly host: string;
@@ -62,9 +63,7 @@ export async function createAdminServer(options: AdminServerOptions): Promise<Ad
   });
   app.setNotFoundHandler((_request, reply) => reply.code(404).send({ error: 'not found' }));
 
-  await app.listen({ host, port });
-  const address = app.server.address();
-  const bound = typeof address === 'object' && address !== null ? address.port : port;
+  const bound = await listen(app, host, port, '--admin-port');
   return {
     url: `http://${host.includes(':') ? `[${host}]` : host}:${bound}`,
     close: () => app.close(),
