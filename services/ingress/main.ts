@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { BusAddress } from '../../shared/bus/connect.ts';
 import type { Config } from '../../shared/config/schema.ts';
 import type { Logger } from '../../shared/log.ts';
@@ -35,6 +36,8 @@ export interface Ingress {
 }
 
 const drainMs = 10_000;
+/** New requests are answered `shutting_down` for this long before the listener closes, in milliseconds. */
+const lameDuckMs = 300;
 
 /** Starts one ingress: bus, catalog, both listeners. Throws OperatorError when NATS or a port cannot be had. */
 export async function startIngress(options: IngressOptions): Promise<Ingress> {
@@ -106,6 +109,8 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
     },
     async close(graceMs = drainMs) {
       stopping.abort();
+      // Agents on open connections learn it from an answer; only then does the listener close under those that are idle.
+      await sleep(Math.min(lameDuckMs, graceMs));
       const forced = setTimeout(() => core.caller.close(), graceMs);
       await Promise.all([legacy.close(), publicServer.close()]);
       clearTimeout(forced);

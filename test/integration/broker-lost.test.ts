@@ -18,8 +18,12 @@ test('broker lost - a killed nats-server is noticed at once, and nothing that wa
   for (const record of refused) {
     assert.equal(record.reason, 'broker_unavailable');
     assert.equal(record.status, 503);
-    assert.ok(tookMs(record) < 1_000, `refused after ${tookMs(record)} ms`);
   }
+  const waits = refused.map(tookMs).sort((a, b) => a - b);
+  assert.ok(
+    (waits[6] ?? 0) < 500 && (waits.at(-1) ?? 0) < 3_000,
+    `refused after ${waits.map(Math.round).join(', ')} ms`,
+  );
   assert.equal((await fetch(`${rig.ingress.ready.admin}/readyz`)).status, 503);
   const lost = await Promise.all(inFlight);
   const lostAfterMs = Math.max(...lost.map(({ endedAt }) => endedAt - killedAt));

@@ -4,6 +4,7 @@ import { rpcCode } from '../../../shared/mcp/json-rpc.ts';
 import { type Admitted, createDoor, type Door, type Refused } from '../access/admit.ts';
 import type { Endpoint } from '../request.ts';
 import { rpcErrorBody } from './answers.ts';
+import { createConnectionCloser } from './connection-closer.ts';
 import type { EdgeDeps, Exchange, LegacyEdge, ModernEdge } from './edge.ts';
 import { parseGuarded } from './json-guard.ts';
 import { listen } from './listen.ts';
@@ -63,6 +64,7 @@ export async function createPublicServer(options: PublicServerOptions): Promise<
   const door = currentDoor(options);
   const streamable = createStreamableHttp(modern, legacy);
 
+  const closing = createConnectionCloser(deps.stopping);
   app.decorateRequest('admitted', null);
   app.decorateRequest('receivedAt', 0);
   app.addHook('onRequest', (request, reply, done) => {
@@ -111,6 +113,7 @@ export async function createPublicServer(options: PublicServerOptions): Promise<
     const { admitted, receivedAt } = request;
     if (admitted === null) throw new Error('a route without access check');
     reply.hijack();
+    closing.add(reply.raw);
     const exchange: Exchange = {
       req: request.raw,
       res: reply.raw,
