@@ -15,8 +15,8 @@ const program = new Command('toolbus')
   .configureOutput({ writeErr: () => undefined })
   .exitOverride();
 
-function command(name: string, description: string): Command {
-  return program
+function command(name: string, description: string, parent: Command = program): Command {
+  return parent
     .command(name)
     .description(description)
     .option('--config <file>', 'configuration file (default: ./toolbus.yaml, then the XDG config directory)')
@@ -62,29 +62,34 @@ command('servers', 'servers, their workers, breakers, versions and last errors')
 );
 
 const tools = program.command('tools').description('look at the catalog and try a tool');
-function toolsCommand(name: string, description: string): Command {
-  const made = command(`tools-${name}`, description).name(name);
-  tools.addCommand(made);
-  return made;
-}
-toolsCommand('ls', 'list tools')
+command('ls', 'list tools', tools)
   .option('--agent <name>', 'as this agent sees them')
   .option('--server <name>', 'of this server only')
   .option('--all', 'hidden and quarantined ones too, with the reason')
   .action(async (flags: CommonFlags & { agent?: string; server?: string; all?: boolean }) =>
     done((await import('./commands/tools.ts')).runToolsList(flags)),
   );
-toolsCommand('inspect', 'show one tool with its schemas')
+command('inspect', 'show one tool with its schemas', tools)
   .argument('<tool>', 'name as agents see it: server__tool')
   .action(async (tool: string, flags: CommonFlags) =>
     done((await import('./commands/tools.ts')).runToolsInspect(tool, flags)),
   );
-toolsCommand('call', 'call one tool')
+command('call', 'call one tool', tools)
   .argument('<tool>', 'name as agents see it: server__tool')
   .argument('[arguments...]', 'a JSON object, or key=value pairs')
   .action(async (tool: string, words: string[], flags: CommonFlags) =>
     done((await import('./commands/tools.ts')).runToolsCall(tool, words, flags)),
   );
+
+const keys = program.command('keys').description('make API keys');
+command('new', 'make a key for an agent: the key once, and its hash for the configuration', keys)
+  .argument('<agent>', 'name of the agent')
+  .action(async (agent: string, flags: CommonFlags) =>
+    done((await import('./commands/keys.ts')).runKeysNew(agent, flags.json === true, process.stdout)),
+  );
+command('hash', 'read a key from stdin and print its hash', keys).action(async (flags: CommonFlags) =>
+  done((await import('./commands/keys.ts')).runKeysHash(process.stdin, flags.json === true, process.stdout)),
+);
 
 async function done(result: Promise<number>): Promise<void> {
   process.exitCode = await result;

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 // `npm run bench` builds toolbus and comes here. The benchmark is built too, because every target is measured as plain JavaScript.
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-if (!existsSync(join(root, 'dist', 'services', 'cli', 'main.js'))) {
+if (!existsSync(join(root, 'dist', 'toolbus.js'))) {
   process.stderr.write('toolbus is not built: npm run build\n');
   process.exit(2);
 }

@@ -51,6 +51,7 @@ async function runOne(run: Run, suite: Suite, target: TargetName, start: StartTa
     const load = await startLoad(processes, options.era);
     await suite.run({
       start,
+      quick: options.quick,
       load,
       usage: openUsage(),
       window: (seconds) => ({ warmupMs: 500, measureMs: seconds * 1000 * (options.quick ? 0.3 : 1) }),

@@ -2,6 +2,7 @@ import { type LoadedConfig, loadConfig } from '../../../shared/config/load.ts';
 import { maskText, maskUrl, type ShownServer, showServer } from '../../../shared/config/mask.ts';
 import { type Runtime, type RuntimeFlags, requireSafeBind, resolveRuntime } from '../../../shared/config/runtime.ts';
 import { exitCode } from '../../../shared/errors.ts';
+import { createAuthenticate } from '../../ingress/access/authenticate.ts';
 
 export interface CheckOptions {
   readonly file?: string | undefined;
@@ -20,6 +21,8 @@ export async function runCheck({ file, flags, env, cwd, json, stdout }: CheckOpt
   const runtime = resolveRuntime(flags ?? {}, env, cwd);
   const loaded = await loadConfig({ file, env, cwd, forUp: false, dataDir: runtime.dataDir });
   requireSafeBind(loaded.config, runtime.host);
+  // Refuses here what `up` and `ingress` would refuse: a mode that does not exist yet, a key that two agents share.
+  createAuthenticate(loaded.config);
   const report = describe(loaded, runtime);
   stdout.write(json ? `${JSON.stringify(report)}\n` : render(report));
   return exitCode.ok;

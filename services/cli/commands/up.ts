@@ -49,10 +49,10 @@ export async function runUp(flags: CommonFlags): Promise<number> {
   const fleet = createFleet({ bus, tenant, logLevel: quiet ? 'error' : runtime.logLevel, cwd: options.cwd, log });
   let ingress: Ingress | undefined;
   try {
-    // Worker processes load while nats-server comes up and this process loads the ingress.
+    // Worker processes load while nats-server comes up, which loading the ingress here would delay.
     for (const [name, server] of Object.entries(loaded.config.servers)) if (!server.disabled) fleet.start(name, server);
-    const { startIngress } = await import('../../ingress/main.ts');
     const natsServer = await starting;
+    const { startIngress } = await import('../../ingress/main.ts');
     const nats = (await bus).url;
     const developmentKey = createDevelopmentKey(loaded.config, runtime.host);
     ingress = await startIngress({

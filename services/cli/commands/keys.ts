@@ -1,0 +1,37 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { text } from 'node:stream/consumers';
+import { exitCode, OperatorError } from '../../../shared/errors.ts';
+
+interface Output {
+  write(text: string): unknown;
+}
+
+/** What the configuration holds of a key: SHA-256 of the whole key. */
+export function hashOf(key: string): string {
+  return `sha256:${createHash('sha256').update(key).digest('hex')}`;
+}
+
+/** `toolbus keys new AGENT`: 256 random bits, shown this once, and the line for the configuration. */
+export async function runKeysNew(agent: string, json: boolean, stdout: Output): Promise<number> {
+  const key = `tb_${randomBytes(32).toString('base64url')}`;
+  const hash = hashOf(key);
+  if (json) {
+    stdout.write(`${JSON.stringify({ agent, key, hash })}\n`);
+  } else {
+    stdout.write(`key      ${key}\n         shown this once: give it to the agent as "Authorization: Bearer <key>"\n`);
+    stdout.write(`config   agents: { ${JSON.stringify(agent)}: { keys: ["${hash}"] } }\n`);
+  }
+  return exitCode.ok;
+}
+
+/** `toolbus keys hash`: the key comes through stdin, so that it stands in no command line. */
+export async function runKeysHash(stdin: NodeJS.ReadableStream, json: boolean, stdout: Output): Promise<number> {
+  const key = (await text(stdin)).trim();
+  if (!/^[!-~]+$/.test(key)) {
+    throw new OperatorError(exitCode.usage, 'stdin must hold one key of visible ASCII characters', {
+      hint: 'printf %s "$KEY" | toolbus keys hash',
+    });
+  }
+  stdout.write(json ? `${JSON.stringify({ hash: hashOf(key) })}\n` : `${hashOf(key)}\n`);
+  return exitCode.ok;
+}
