@@ -53,6 +53,7 @@ export const requirements = {
   'error:upstream-lost': { behavior: 'A call whose upstream dies answers upstream_lost within 3.5 s.' },
   'catalog:list-changed': { behavior: 'A changed tool list reaches agents that listen, and the next list.' },
   'catalog:dead-server-stays-listed': { behavior: 'A dead server neither empties nor delays the list.' },
+  'bus:discovery': { behavior: 'Workers answer $SRV discovery (ADR-32), so that `nats service` shows them.' },
   'bus:workers-share-load': { behavior: 'Two workers of one server both get calls.' },
   'bus:worker-killed': {
     behavior: 'A worker killed under load loses no call that had not started; the others are upstream_lost.',

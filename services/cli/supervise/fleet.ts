@@ -44,6 +44,9 @@ const healthyMs = 10_000;
 /** Beside this file, in the sources as in the build. */
 const program = fileURLToPath(new URL(`./supervised-worker${import.meta.url.slice(-3)}`, import.meta.url));
 
+/** A checkout that was never built runs its sources. */
+const loader = program.endsWith('.ts') ? ['--import', import.meta.resolve('tsx')] : [];
+
 export function createFleet(options: FleetOptions): Fleet {
   const { log } = options;
   const slots = new Set<Slot>();
@@ -51,7 +54,7 @@ export function createFleet(options: FleetOptions): Fleet {
   function spawn(slot: Slot): void {
     const child = spawnGuarded({
       command: process.execPath,
-      args: [...process.execArgv, program, 'worker', slot.server],
+      args: [...process.execArgv, ...loader, program, 'worker', slot.server],
       env: process.env,
       cwd: options.cwd,
     });

@@ -1,27 +1,13 @@
-import type { CancelSignal } from '../../../shared/cancellation.ts';
-import type { Call, CallNotification } from '../../../shared/mcp/call.ts';
+import type { CalleeAnswer, RunContext } from '../../../shared/bus/callee.ts';
+import type { Call } from '../../../shared/mcp/call.ts';
 import type { JsonObject } from '../../../shared/mcp/json.ts';
-import type { RpcError } from '../../../shared/mcp/json-rpc.ts';
 import type { Manifest } from '../../../shared/mcp/manifest.ts';
 
 /** What the upstream said to one call: its result object or its JSON-RPC error, untouched but for the era's vocabulary. */
-export type UpstreamAnswer =
-  | {
-      readonly kind: 'result';
-      /** `complete`, `input_required`, `task`, …; `complete` is not repeated in `result`, any other kind is. */
-      readonly resultType: string;
-      readonly result: JsonObject;
-      /** Set when the call is held open behind this question: `resume` goes on with it. */
-      readonly park?: string | undefined;
-    }
-  | { readonly kind: 'error'; readonly error: RpcError };
+export type UpstreamAnswer = CalleeAnswer;
 
-export interface UpstreamCallOptions {
-  /** Aborts when the agent is gone, the deadline has passed or the worker stops: tell the upstream, settle at once. */
-  readonly signal: CancelSignal;
-  /** Progress and log messages that belong to this call, in order, before the answer. */
-  onNotification(notification: CallNotification): void;
-}
+/** When the signal aborts: tell the upstream, settle at once. Notifications in order, before the answer. */
+export type UpstreamCallOptions = RunContext;
 
 /** What an upstream tells without being asked. */
 export interface UpstreamEvents {
