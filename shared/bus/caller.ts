@@ -242,8 +242,13 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
     const entry = attempts.get(key);
     if (entry === undefined) return;
     // Nobody got the offer, or nobody got `go`: either way the tool did not start.
-    if (entry.state === 'offering') refuse(entry, 'no_responders');
-    else refuse(entry, 'expired', entry.instance);
+    if (entry.state === 'offering') {
+      if (entry.options.instance !== undefined) peers.doubt(entry.options.instance);
+      refuse(entry, 'no_responders');
+    } else {
+      peers.doubt(entry.instance);
+      refuse(entry, 'expired', entry.instance);
+    }
   }
 
   function onFrame(entry: Attempt, frame: Frame, body: Uint8Array): void {

@@ -8,6 +8,8 @@ export const busLimits = {
   aliveMs: 1_000,
   /** Nothing heard from a process with running calls: ask it once. */
   probeMs: 1_300,
+  /** The same after an offer found nobody: long enough for a process to reconnect to another node. */
+  doubtMs: 500,
   /** Still nothing: its calls are lost. */
   lostMs: 3_000,
   /** Running calls are given up this long after the bus connection broke. */

@@ -9,6 +9,8 @@ export interface Peers<Item> {
   seen(instance: string): void;
   /** What the process runs, as far as this ingress knows. */
   items(instance: string): Iterable<Item>;
+  /** Nobody listens under its name: dead, or between two connections. It is asked soon instead of after the usual silence. */
+  doubt(instance: string): void;
   /** Takes the process out and returns what it was running. */
   lose(instance: string): readonly Item[];
   /** Asks those that have been silent for a while, gives up those that stay silent. */
@@ -68,6 +70,11 @@ export function createPeers<Item>(
       peer.probed = false;
     },
     items: (instance) => peers.get(instance)?.items ?? [],
+    doubt(instance) {
+      const peer = peers.get(instance);
+      if (peer === undefined || peer.probed) return;
+      peer.lastSeen = Math.min(peer.lastSeen, performance.now() - busLimits.probeMs + busLimits.doubtMs);
+    },
     lose(instance) {
       const peer = peers.get(instance);
       peers.delete(instance);

@@ -42,6 +42,10 @@ export async function startFakeWorker(
 
   const waiting = new Map<string, () => void>();
   const controls: Control['k'][] = [];
+  /** What it says too late may come after the test. */
+  const publish = (subject: string, bytes: Uint8Array | string) => {
+    if (!nc.isClosed()) nc.publish(subject, bytes);
+  };
   const decode = (bytes: Uint8Array) => decodeMessage(bytes) ?? { head: undefined, body: new Uint8Array() };
   nc.subscribe(subjects.instanceControl(server, instance), {
     callback(_error, message) {
@@ -58,8 +62,8 @@ export async function startFakeWorker(
       const params = JSON.parse(Buffer.from(body).toString('utf8')) as { arguments: { id: string } };
       onOffer({
         id: params.arguments.id,
-        send: (frame, text = '') => nc.publish(reply, encodeMessage(frame, text)),
-        sendRaw: (bytes) => nc.publish(reply, bytes),
+        send: (frame, text = '') => publish(reply, encodeMessage(frame, text)),
+        sendRaw: (bytes) => publish(reply, bytes),
         go: new Promise((resolve) => waiting.set(offer.key, resolve)),
       });
     },

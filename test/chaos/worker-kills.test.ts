@@ -10,7 +10,10 @@ test('worker kills - 500 kills under 10,000 calls leave no process, no subscript
   t.diagnostic(JSON.stringify(report));
   assert.deepEqual(report.violations, []);
   assert.deepEqual(report.subscriptions[1], report.subscriptions[0]);
-  assert.ok(report.slowestLossMs < 3_500, `a lost call was answered ${report.slowestLossMs} ms after the kill`);
+  assert.ok(
+    report.slowestLossMs < 3_500 + report.longestStallMs,
+    `a lost call was answered ${report.slowestLossMs} ms after the kill`,
+  );
   const [early, late] = report.ingressMiB;
   assert.ok(late <= Math.max(early * flat.share, early + flat.mib), `the ingress grew from ${early} to ${late} MiB`);
 });

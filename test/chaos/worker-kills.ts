@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import { assertGone, descendantsOf, type ProcessId } from '../helpers/processes.ts';
 import { until } from '../helpers/until.ts';
@@ -25,6 +26,8 @@ export interface WorkerKillsReport {
   /** Of the ingress, in MiB: median of the second quarter of the run, and of the last one. */
   readonly ingressMiB: readonly [number, number];
   readonly ingressOpenFiles: readonly [number, number];
+  /** The longest this machine kept a process of ours from running: no clock of ours can be held tighter. */
+  readonly longestStallMs: number;
   /** From the answer of a lost call back to the kill that took its worker, at worst. */
   readonly slowestLossMs: number;
 }
@@ -39,6 +42,8 @@ const warmUp = 20;
  * Throws when a process below a worker outlives it.
  */
 export async function runWorkerKills(options: WorkerKillsOptions): Promise<WorkerKillsReport> {
+  const delays = monitorEventLoopDelay();
+  delays.enable();
   const begun = performance.now();
   await using rig = await openRig({ workers: options.workers, timeoutMs: 5_000, concurrency: 8 });
   for (let count = 0; count < warmUp; count += 1) await rig.call();
@@ -113,6 +118,7 @@ export async function runWorkerKills(options: WorkerKillsOptions): Promise<Worke
     consumers: [before.consumers, after.consumers],
     ingressMiB: [quarter(memory, 1), quarter(memory, 3)],
     ingressOpenFiles: [before.openFiles, after.openFiles],
+    longestStallMs: Math.round(delays.max / 1e6),
     slowestLossMs: slowestLoss(rig.records, killedAt),
   };
 }

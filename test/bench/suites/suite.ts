@@ -41,7 +41,7 @@ export async function measure(
 
 /** Enough for the code of every target to be compiled, whatever the speed of the machine; but no longer than this. */
 const primingCalls = 20_000;
-const primingMs = 12_000;
+const primingMs = 8_000;
 
 /** Load before anything is measured, so that code is compiled and connections are open. */
 export async function prime(context: Context, target: Target, server: string): Promise<void> {
