@@ -45,7 +45,7 @@ const healthyMs = 10_000;
 const program = fileURLToPath(new URL(`./supervised-worker${import.meta.url.slice(-3)}`, import.meta.url));
 
 /** A checkout that was never built runs its sources. */
-const loader = program.endsWith('.ts') ? ['--import', import.meta.resolve('tsx')] : [];
+const loader = program.endsWith('.ts') ? [`--import=${import.meta.resolve('tsx')}`] : [];
 
 export function createFleet(options: FleetOptions): Fleet {
   const { log } = options;
