@@ -6,12 +6,12 @@ import { configSchema } from './schema.ts';
 
 describe('resolveRuntime', () => {
   test('defaults - are loopback, the ports of the contract and .toolbus', () => {
-    assert.deepEqual(resolveRuntime({}, {}, '/work/here'), {
+    assert.deepEqual(resolveRuntime({}, {}, '/srv/here'), {
       host: '127.0.0.1',
       port: 8080,
       adminHost: '127.0.0.1',
       adminPort: 8081,
-      dataDir: '/work/here/.toolbus',
+      dataDir: '/srv/here/.toolbus',
       nats: undefined,
       logLevel: 'info',
       json: false,
