@@ -58,11 +58,6 @@ export class GatewayError extends Error {
   }
 }
 
-/** True for the reasons that HTTP answers with 429 or 503: the caller may try again later. */
-export function isRefusal(error: GatewayError): boolean {
-  return error.executed === 'no' && error.status !== 200;
-}
-
 /** Process exit codes of the CLI (CONTRACT §2). */
 export const exitCode = {
   ok: 0,

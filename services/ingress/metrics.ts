@@ -42,7 +42,6 @@ export interface Metrics {
   readonly registry: Registry;
   /** The same handler, measured. */
   measure(handle: Handle): Handle;
-  refused(reason: string): void;
 }
 
 export interface MetricsSources {
@@ -203,9 +202,6 @@ export function createMetrics(sources: MetricsSources): Metrics {
           throw error;
         }
       };
-    },
-    refused(reason) {
-      refusals.inc({ reason });
     },
   };
 }

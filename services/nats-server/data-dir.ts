@@ -1,19 +1,6 @@
 import { chmod, mkdir, realpath } from 'node:fs/promises';
-import { homedir } from 'node:os';
-import { isAbsolute, join } from 'node:path';
+import { join } from 'node:path';
 import { exitCode, OperatorError } from '../../shared/errors.ts';
-
-/** Where toolbus keeps what must outlive it, when nobody says otherwise: the XDG state directory. */
-export function defaultDataDir(
-  env: NodeJS.ProcessEnv = process.env,
-  platform: NodeJS.Platform = process.platform,
-): string {
-  const home = env['HOME'] || homedir();
-  if (platform === 'win32') return join(env['LOCALAPPDATA'] || join(home, 'AppData', 'Local'), 'toolbus');
-  const state = env['XDG_STATE_HOME'];
-  // The XDG specification has relative paths ignored.
-  return join(state !== undefined && isAbsolute(state) ? state : join(home, '.local', 'state'), 'toolbus');
-}
 
 /** The files of one data directory. All paths are absolute and free of symbolic links, so that they can be compared. */
 export interface DataDir {

@@ -142,7 +142,6 @@ export function createCallee(options: CalleeOptions): Callee {
     };
     running.set(nameOf(offer.ingress, offer.key), entry);
     send(message.reply, { k: 'accepted', instance });
-    if (offer.go === true) start(entry);
   }
 
   /** An ingress that offers to this very process does not know which of the server's tools it has. */

@@ -14,8 +14,6 @@ export interface Offer {
   readonly ingress: string;
   /** The Call without its params. */
   readonly call: object;
-  /** True: run it at once, without waiting for `go`. */
-  readonly go?: boolean | undefined;
   /** The params follow in that many `part` messages after `accepted`, because they are too large for one message. */
   readonly parts?: number | undefined;
 }
