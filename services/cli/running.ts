@@ -37,7 +37,12 @@ export async function findBus(runtime: Runtime, config: Config): Promise<BusAddr
       hint: 'give --nats or NATS_URL, or the --data-dir of a running `toolbus up`',
     });
   }
-  return { url, credentials: config.nats.credentials };
+  return busAddress(url, config);
+}
+
+/** How the configuration says to join the NATS at `url`. */
+export function busAddress(url: string, { nats }: Config): BusAddress {
+  return { url, credentials: nats.credentials, inboxPrefix: nats.inboxPrefix, tls: nats.tls };
 }
 
 /** A NATS URL with its password masked, for people to read. */

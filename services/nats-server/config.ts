@@ -1,3 +1,5 @@
+import type { Permissions } from '../../shared/bus/roles.ts';
+
 /** One node of a nats-server cluster: what the others must know of it, and it of them. */
 export interface ClusterMember {
   /** The same on every node. */
@@ -8,11 +10,18 @@ export interface ClusterMember {
   readonly peerPorts: readonly number[];
 }
 
+export interface NatsUser {
+  readonly user: string;
+  readonly password: string;
+  /** Absent: everything. */
+  readonly permissions?: Permissions | undefined;
+}
+
 export interface NatsServerConfig {
   readonly serverName: string;
   readonly port: number;
-  readonly user: string;
-  readonly password: string;
+  /** Who may connect; the first one is also the password of the cluster's routes. */
+  readonly users: readonly NatsUser[];
   readonly storeDir: string;
   readonly portsDir: string;
   readonly pidFile: string;
@@ -51,8 +60,9 @@ write_deadline: "5s"
 
 # Every local process can reach a loopback port.
 authorization {
-  user: ${quote(config.user)}
-  password: ${quote(config.password)}
+  users: [
+${config.users.map(userBlock).join('\n')}
+  ]
 }
 
 jetstream {
@@ -64,7 +74,22 @@ jetstream {
 ${cluster === undefined ? '' : clusterBlock(config, cluster)}`;
 }
 
-function clusterBlock({ user, password }: NatsServerConfig, cluster: ClusterMember): string {
+function userBlock({ user, password, permissions }: NatsUser): string {
+  const rights = permissions === undefined ? '' : `, permissions: ${permissionBlock(permissions)}`;
+  return `    { user: ${quote(user)}, password: ${quote(password)}${rights} }`;
+}
+
+function permissionBlock({ publish, subscribe, mayRespond }: Permissions): string {
+  const list = (subjects: readonly string[]) => `[${subjects.map(quote).join(', ')}]`;
+  const rules = ({ allow, deny }: Permissions['publish']) =>
+    `{ allow: ${list(allow)}${deny.length === 0 ? '' : `, deny: ${list(deny)}`} }`;
+  const responses = mayRespond ? ', allow_responses: true' : '';
+  return `{ publish: ${rules(publish)}, subscribe: ${rules(subscribe)}${responses} }`;
+}
+
+function clusterBlock({ users: [first] }: NatsServerConfig, cluster: ClusterMember): string {
+  if (first === undefined) throw new TypeError('a nats-server needs a user');
+  const { user, password } = first;
   const credentials = `${encodeURIComponent(user)}:${encodeURIComponent(password)}`;
   const routes = cluster.peerPorts.filter((port) => port !== cluster.routePort);
   return `

@@ -1,15 +1,17 @@
 import { randomBytes, randomInt } from 'node:crypto';
-import { access, readdir, rm } from 'node:fs/promises';
+import { access, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import type { Permissions } from '../../shared/bus/roles.ts';
 import { exitCode, OperatorError } from '../../shared/errors.ts';
-import { type ClusterMember, natsServerConfig } from './config.ts';
+import { type ClusterMember, type NatsUser, natsServerConfig } from './config.ts';
 import { openDataDir } from './data-dir.ts';
 import { LaunchError, launch, type RunningServer } from './launch.ts';
 import { stopLeftover } from './leftover.ts';
 import { locateNatsServer } from './locate.ts';
 import { acquireLock } from './lock.ts';
+import { canLogin } from './login.ts';
 
 export interface NatsServerOptions {
   readonly dataDir: string;
@@ -24,6 +26,10 @@ export interface NatsServerOptions {
   readonly password?: string | undefined;
   readonly serverName?: string | undefined;
   readonly cluster?: ClusterMember | undefined;
+  /** Of the first user, whose password is returned. Absent: everything. */
+  readonly ownPermissions?: Permissions | undefined;
+  /** More users from the start, by name. */
+  readonly users?: ReadonlyMap<string, Permissions> | undefined;
   /** How often in a row it may end or fail to start before it is given up. Default 10, some 20 seconds. */
   readonly mostFailures?: number | undefined;
 }
@@ -37,6 +43,10 @@ export interface NatsServer {
   readonly version: string;
   /** Times it ended by itself and was started again. */
   readonly restarts: number;
+  /** One of the users from the start, or added since. */
+  userOf(name: string): NatsUser | undefined;
+  /** Lets another user in, in force when it resolves. A name that is known gets its password again, and these permissions. */
+  addUser(name: string, permissions: Permissions): Promise<NatsUser>;
   /** Called when it has ended and is not started again: it failed too often. */
   onExit(callback: (error: Error) => void): void;
   /** Stops it, waits for its end, removes lock, credentials and pid file. The streams stay. */
@@ -47,6 +57,10 @@ const readyTimeoutMs = 5_000;
 /** With messages to recover, a slow start is work, not a fault. */
 const recoveryTimeoutMs = 60_000;
 const stopMs = 5_000;
+/** For a changed configuration to be in force, and between two looks. */
+const reloadMs = 5_000;
+const reloadPollMs = 10;
+const loginMs = 1_000;
 
 /** A server that lived this long has recovered; the next end is a new story. */
 const healthyMs = 30_000;
@@ -74,19 +88,32 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
     lock.release();
   }
 
+  const others = new Map<string, NatsUser>();
+  const setUser = (name: string, permissions: Permissions): NatsUser => {
+    const made = {
+      user: name,
+      password: others.get(name)?.password ?? randomBytes(32).toString('base64url'),
+      permissions,
+    };
+    others.set(name, made);
+    return made;
+  };
+  for (const [name, permissions] of options.users ?? []) setUser(name, permissions);
   const binary = { path: options.binary ?? '' };
-  async function run(port: number): Promise<RunningServer> {
-    const config = natsServerConfig({
+  const configFor = (port: number) =>
+    natsServerConfig({
       ...options,
       serverName: options.serverName ?? 'toolbus',
       port,
-      user,
-      password,
+      users: [{ user, password, permissions: options.ownPermissions }, ...others.values()],
       storeDir: dir.store,
       portsDir: dir.ports,
       pidFile: dir.pid,
       logFile: dir.log,
     });
+
+  async function run(port: number): Promise<RunningServer> {
+    const config = configFor(port);
     const timeoutMs = (await exists(dir.store)) ? recoveryTimeoutMs : readyTimeoutMs;
     return launch({ binary: binary.path, dir, config, port, readyTimeoutMs: timeoutMs, signal: stopping.signal });
   }
@@ -159,8 +186,33 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
     await cleanUp();
   }
 
+  let reloading: Promise<unknown> = Promise.resolve();
+  async function reload(added: NatsUser): Promise<void> {
+    const draft = `${dir.config}.new`;
+    await writeFile(draft, configFor(port), { mode: 0o600 });
+    await rename(draft, dir.config);
+    server.child.kill('SIGHUP');
+    const until = performance.now() + reloadMs;
+    while (!(await canLogin(port, added.user, added.password, loginMs))) {
+      // A server that is being started again reads the new file in any case.
+      if (performance.now() > until || stopping.signal.aborted) {
+        throw new OperatorError(exitCode.unexpected, `nats-server did not let the user ${added.user} in`, {
+          hint: `its log: ${dir.log}`,
+        });
+      }
+      await sleep(reloadPollMs);
+    }
+  }
+
   let closed: Promise<void> | undefined;
   return {
+    userOf: (name) => others.get(name),
+    addUser(name, permissions) {
+      const added = setUser(name, permissions);
+      const done = reloading.then(() => reload(added));
+      reloading = done.catch(() => undefined);
+      return done.then(() => added);
+    },
     url: `nats://127.0.0.1:${port}`,
     user,
     password,

@@ -8,7 +8,7 @@ const key = 'secret';
  * `minted` tells the caller to warn: whoever can read that bucket can forge sessions and principals.
  */
 export async function clusterSecret(
-  buckets: Buckets,
+  buckets: Pick<Buckets, 'cluster'>,
   configured: string,
 ): Promise<{ secret: string; minted: boolean }> {
   if (configured !== '') return { secret: configured, minted: false };
@@ -26,7 +26,7 @@ export async function clusterSecret(
   }
 }
 
-async function read(buckets: Buckets): Promise<string | undefined> {
+async function read(buckets: Pick<Buckets, 'cluster'>): Promise<string | undefined> {
   const entry = await buckets.cluster.get(key);
   return entry === null || entry.operation !== 'PUT' ? undefined : entry.string();
 }

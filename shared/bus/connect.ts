@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { connect, credsAuthenticator, type NatsConnection } from '@nats-io/transport-node';
 import type { Logger } from 'pino';
 import { exitCode, OperatorError } from '../errors.ts';
+import { inboxOf } from './roles.ts';
 
 export interface BusAddress {
   /** `nats://host:port`, several separated by commas; user and password may stand in the URL. */
@@ -10,6 +11,16 @@ export interface BusAddress {
   readonly password?: string | undefined;
   /** Path of a NATS .creds file. */
   readonly credentials?: string | undefined;
+  /** First tokens of the subjects at which answers come; NATS permissions may ask for a certain one. Default: `inboxOf` the user. */
+  readonly inboxPrefix?: string | undefined;
+  readonly tls?: BusTls | undefined;
+}
+
+/** Paths of PEM files. `ca`: who signed the server's certificate; `cert` and `key`: who we are. */
+export interface BusTls {
+  readonly ca?: string | undefined;
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
 }
 
 export interface ConnectOptions extends BusAddress {
@@ -27,6 +38,7 @@ const firstConnectMs = 5_000;
  */
 export async function connectBus(options: ConnectOptions): Promise<NatsConnection> {
   const { servers, user, password } = splitUrls(options);
+  const inboxPrefix = options.inboxPrefix ?? (user === undefined ? undefined : inboxOf(user));
   const credentials = options.credentials === undefined ? undefined : await readFile(options.credentials);
   try {
     const nc = await within(
@@ -35,6 +47,8 @@ export async function connectBus(options: ConnectOptions): Promise<NatsConnectio
         servers,
         ...(user === undefined ? {} : { user, pass: password ?? '' }),
         ...(credentials === undefined ? {} : { authenticator: credsAuthenticator(credentials) }),
+        ...(inboxPrefix === undefined ? {} : { inboxPrefix }),
+        ...(options.tls === undefined ? {} : { tls: tlsOf(options.tls) }),
         name: options.name,
         timeout: firstConnectMs,
         pingInterval: 2_000,
@@ -59,6 +73,15 @@ export async function connectBus(options: ConnectOptions): Promise<NatsConnectio
       },
     );
   }
+}
+
+/** The files are read again by the client at each reconnection, so a renewed certificate needs no restart. */
+function tlsOf({ ca, cert, key }: BusTls) {
+  return {
+    ...(ca === undefined ? {} : { caFile: ca }),
+    ...(cert === undefined ? {} : { certFile: cert }),
+    ...(key === undefined ? {} : { keyFile: key }),
+  };
 }
 
 /** A cluster that refuses our credentials makes the client try its members for ever. */

@@ -8,7 +8,10 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pino from 'pino';
+import { auditStreamNames } from '../../shared/bus/audit-stream.ts';
+import { bucketPrefixOf } from '../../shared/bus/buckets.ts';
 import { connectBus } from '../../shared/bus/connect.ts';
+import { ingressPermissions, type Permissions, workerPermissions } from '../../shared/bus/roles.ts';
 import { compose, environmentOf, root } from './compose-file.ts';
 import { freePort } from './free-port.ts';
 import { newEnv } from './new-env.ts';
@@ -37,13 +40,13 @@ test('nats.conf - nats-server accepts it with the environment of every node', ()
 });
 
 test('nats.conf - is refused without a password in the environment', () => {
-  const { TOOLBUS_NATS_PASSWORD: _, ...env } = environmentOf(compose.services['nats-1']!, newEnv());
+  const { TOOLBUS_NATS_WORKER_PASSWORD: _, ...env } = environmentOf(compose.services['nats-1']!, newEnv());
   const { status, stderr } = spawnSync(getBinaryPath(), ['-t', '-c', join(root, 'deploy/nats/nats.conf')], {
     env,
     encoding: 'utf8',
   });
   assert.notEqual(status, 0);
-  assert.match(stderr, /TOOLBUS_NATS_PASSWORD/);
+  assert.match(stderr, /TOOLBUS_NATS_WORKER_PASSWORD/);
 });
 
 test('nats.conf - opens no other door, and monitoring stays inside the container', () => {
@@ -59,9 +62,23 @@ test('nats.conf - opens no other door, and monitoring stays inside the container
 test('nats.conf - every node refers only to variables that its service sets', () => {
   for (const node of nodes) {
     const given = Object.keys(environmentOf(compose.services[node]!, newEnv()));
-    const wanted = [...new Set(conf.replaceAll(/^\s*#.*$/gm, '').match(/\$\w+/g))].map((name) => name.slice(1));
+    const wanted = [...new Set(conf.replaceAll(/^\s*#.*$|"[^"\n]*"/gm, '').match(/\$\w+/g))].map((name) => name.slice(1));
     assert.deepEqual(wanted.toSorted(), given.toSorted(), node);
   }
+});
+
+test('nats.conf - gives ingresses and workers the permissions that toolbus has for these roles', () => {
+  const [, ingress = '', worker = ''] = conf.split(/\n {6}user: /);
+  const quoted = (text: string) => Array.from(text.matchAll(/"([^"]*)"/g), ([, subject]) => subject);
+  const subjectsOf = ({ publish, subscribe }: Permissions) =>
+    [publish, subscribe].flatMap(({ allow, deny }) => [...allow, ...deny]);
+  assert.match(ingress, /^ingress\n/);
+  assert.deepEqual(quoted(ingress), subjectsOf(ingressPermissions(Object.values(auditStreamNames('default')))));
+  assert.match(worker, /^worker-everything\n/);
+  assert.deepEqual(
+    quoted(worker.slice(0, worker.indexOf('jetstream {'))).filter((subject) => subject !== 'everything'),
+    subjectsOf(workerPermissions('default', 'everything', 'worker-everything', bucketPrefixOf('default'))),
+  );
 });
 
 test('nats.conf - three nodes form a JetStream cluster that wants the password', async (t) => {
@@ -90,7 +107,7 @@ test('nats.conf - three nodes form a JetStream cluster that wants the password',
   for (const { monitor } of ports) await untilHealthy(monitor);
 
   const log = pino({ level: 'silent' });
-  const url = `nats://toolbus:${secrets['NATS_PASSWORD']}@127.0.0.1:${ports[0]!.client},127.0.0.1:${ports[1]!.client}`;
+  const url = `nats://ingress:${secrets['NATS_INGRESS_PASSWORD']}@127.0.0.1:${ports[0]!.client},127.0.0.1:${ports[1]!.client}`;
   const nc = await connectBus({ url, name: 'deploy test', log });
   t.after(() => nc.close());
   assert.equal(nc.info?.max_payload, 8 * 1024 * 1024);
@@ -99,7 +116,7 @@ test('nats.conf - three nodes form a JetStream cluster that wants the password',
   const { meta_cluster: cluster }: { meta_cluster: { cluster_size: number } } = JSON.parse(await jetstream.text());
   assert.equal(cluster.cluster_size, 3);
 
-  assert.match(await answerTo(ports[1]!.client, { user: 'toolbus', pass: 'wrong' }), /^-ERR 'Authorization Violation'/);
+  assert.match(await answerTo(ports[1]!.client, { user: 'ingress', pass: 'wrong' }), /^-ERR 'Authorization Violation'/);
   assert.match(await answerTo(ports[2]!.client, {}), /^-ERR 'Authorization Violation'/);
 });
 

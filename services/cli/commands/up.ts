@@ -5,13 +5,13 @@ import type { ServerConfig } from '../../../shared/config/schema.ts';
 import { watchConfig } from '../../../shared/config/watch.ts';
 import { createLogger, type Logger } from '../../../shared/log.ts';
 import type { Ingress } from '../../ingress/main.ts';
-import { type NatsServer, startNatsServer } from '../../nats-server/start.ts';
 import { createDevelopmentKey } from '../development-key.ts';
 import type { CommonFlags } from '../flags.ts';
 import { readyLine, type ServerReport } from '../output/ready.ts';
 import { welcome } from '../output/welcome.ts';
-import { writeRunning } from '../running.ts';
+import { busAddress, writeRunning } from '../running.ts';
 import { listenForStop, type StopRequest } from '../stop-request.ts';
+import { type EmbeddedNats, startEmbeddedNats } from '../supervise/embedded-nats.ts';
 import { createFleet, type Fleet } from '../supervise/fleet.ts';
 import { reportServer } from '../supervise/reports.ts';
 
@@ -40,24 +40,31 @@ export async function runUp(flags: CommonFlags): Promise<number> {
   for (const warning of warnings) log.warn(warning);
 
   const external = runtime.nats ?? loaded.config.nats.url;
-  const starting = external === undefined ? startNatsServer({ dataDir: runtime.dataDir, log }) : undefined;
-  const { tenant, credentials } = loaded.config.nats;
-  const bus = (async () => ({
-    url: external ?? withCredentials(await (starting as Promise<NatsServer>)),
-    credentials,
-  }))();
-  const fleet = createFleet({ bus, tenant, logLevel: quiet ? 'error' : runtime.logLevel, cwd: options.cwd, log });
+  const { tenant } = loaded.config.nats;
+  const starting =
+    external === undefined
+      ? startEmbeddedNats({ dataDir: runtime.dataDir, log, tenant, servers: Object.keys(loaded.config.servers) })
+      : undefined;
+  const own = external === undefined ? undefined : busAddress(external, loaded.config);
+  const fleet = createFleet({
+    busOf: async (server) => own ?? (await (starting as Promise<EmbeddedNats>)).busOf(server),
+    tenant,
+    logLevel: quiet ? 'error' : runtime.logLevel,
+    cwd: options.cwd,
+    log,
+  });
   let ingress: Ingress | undefined;
   try {
     // Worker processes load while nats-server comes up, which loading the ingress here would delay.
     for (const [name, server] of Object.entries(loaded.config.servers)) if (!server.disabled) fleet.start(name, server);
     const natsServer = await starting;
     const { startIngress } = await import('../../ingress/main.ts');
-    const nats = (await bus).url;
+    const bus = own ?? (natsServer as EmbeddedNats).bus;
+    const nats = bus.url;
     const developmentKey = createDevelopmentKey(loaded.config, runtime.host);
     ingress = await startIngress({
       config: loaded.config,
-      bus: await bus,
+      bus,
       tenant,
       host: runtime.host,
       port: runtime.port,
@@ -82,7 +89,13 @@ export async function runUp(flags: CommonFlags): Promise<number> {
     process.stdout.write(
       runtime.json
         ? readyLine(ready)
-        : welcome({ ...ready, config: loaded, natsServer, warnings, readyMs: performance.now() - startedAt }),
+        : welcome({
+            ...ready,
+            config: loaded,
+            natsServer: natsServer?.server,
+            warnings,
+            readyMs: performance.now() - startedAt,
+          }),
     );
     const running = { fleet, ingress };
     return await stop.closeWith(async () => {
@@ -100,13 +113,6 @@ export async function runUp(flags: CommonFlags): Promise<number> {
     await (await starting?.catch(() => undefined))?.close();
     throw error;
   }
-}
-
-function withCredentials({ url, user, password }: NatsServer): string {
-  const full = new URL(url);
-  full.username = user;
-  full.password = password;
-  return full.href;
 }
 
 async function rememberRunning(

@@ -7,8 +7,8 @@ import { type GuardedChild, spawnGuarded } from '../../../shared/process/guarded
 import { writeAssignment } from './assignment.ts';
 
 export interface FleetOptions {
-  /** Resolves when NATS can be reached; processes are started before, to be ready by then. */
-  readonly bus: Promise<BusAddress>;
+  /** The server's way to NATS. Resolves when that can be reached; processes are started before, to be ready by then. */
+  busOf(server: string): Promise<BusAddress>;
   readonly tenant: string;
   readonly logLevel: string;
   readonly cwd: string;
@@ -58,7 +58,7 @@ export function createFleet(options: FleetOptions): Fleet {
       env: process.env,
       cwd: options.cwd,
     });
-    options.bus.then(
+    options.busOf(slot.server).then(
       (bus) =>
         writeAssignment(child.stdin, { config: slot.config, bus, tenant: options.tenant, logLevel: options.logLevel }),
       () => child.stdin.end(),

