@@ -15,6 +15,14 @@ export function createCallId(now = Date.now()): string {
   return head + randomText(randomChars);
 }
 
+/** When a call id was made, epoch milliseconds; undefined for what is none. */
+export function callTimeOf(id: string): number | undefined {
+  if (!/^[0-7][0-9A-HJKMNP-TV-Z]{25}$/.test(id)) return undefined;
+  let time = 0;
+  for (const character of id.slice(0, timeChars)) time = time * 32 + alphabet.indexOf(character);
+  return time;
+}
+
 /** Id of a process on the bus: `[0-9A-Z]{10}`. */
 export function createProcessId(): string {
   return randomText(10);

@@ -38,6 +38,8 @@ const firstConnectMs = 5_000;
  */
 export async function connectBus(options: ConnectOptions): Promise<NatsConnection> {
   const { servers, user, password } = splitUrls(options);
+  // A server without TLS must not make the client go on in the clear.
+  const wantsTls = options.tls !== undefined || servers.some((server) => server.startsWith('tls:'));
   const inboxPrefix = options.inboxPrefix ?? (user === undefined ? undefined : inboxOf(user));
   const credentials = options.credentials === undefined ? undefined : await readFile(options.credentials);
   try {
@@ -48,7 +50,7 @@ export async function connectBus(options: ConnectOptions): Promise<NatsConnectio
         ...(user === undefined ? {} : { user, pass: password ?? '' }),
         ...(credentials === undefined ? {} : { authenticator: credsAuthenticator(credentials) }),
         ...(inboxPrefix === undefined ? {} : { inboxPrefix }),
-        ...(options.tls === undefined ? {} : { tls: tlsOf(options.tls) }),
+        ...(wantsTls ? { tls: tlsOf(options.tls ?? {}) } : {}),
         name: options.name,
         timeout: firstConnectMs,
         pingInterval: 2_000,

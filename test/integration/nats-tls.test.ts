@@ -11,6 +11,17 @@ import { verifies } from '../requirements.ts';
 
 const log = pino({ level: 'silent' });
 
+test('nats tls - a server without TLS is refused where tls:// was asked for', async () => {
+  verifies('nats:tls');
+  const broker = await startTestBroker();
+  try {
+    const url = broker.url.replace('nats://', 'tls://');
+    await assert.rejects(connectBus({ url, name: 'test', log }), /cannot reach NATS/);
+  } finally {
+    await broker.close();
+  }
+});
+
 test('nats tls - both sides show certificates; whoever has none, or trusts nobody, is refused', async () => {
   verifies('nats:tls');
   const root = mkdtempSync(join(tmpdir(), 'toolbus-tls-'));

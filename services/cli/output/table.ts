@@ -1,5 +1,8 @@
-/** Rows as aligned columns, the first row being the header; cells are plain text. */
-export function table(rows: readonly (readonly string[])[]): string {
+import { printable } from './printable.ts';
+
+/** Rows as aligned columns, the first row being the header; cells are text, also from outside. */
+export function table(cells: readonly (readonly string[])[]): string {
+  const rows = cells.map((row) => row.map(printable));
   const widths: number[] = [];
   for (const row of rows)
     row.forEach((cell, at) => {

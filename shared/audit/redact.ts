@@ -1,0 +1,115 @@
+import { createHmac } from 'node:crypto';
+import { isJsonObject, type JsonObject, type JsonValue } from '../mcp/json.ts';
+import { sha256Hex } from './digest.ts';
+import type { Recorded } from './record.ts';
+
+/** What stands in place of a value that is never recorded. */
+export const redactedText = '[redacted]';
+
+/** Deeper than this, values are recorded as redacted: a walk may not exhaust the stack. */
+const maxDepth = 64;
+/** Pointers named in one record; further redactions are made and not named. */
+const maxPointers = 64;
+/** Names of members whose verdict is remembered; they come from agents, so the memory is bounded. */
+const maxRemembered = 4_096;
+
+/** True for the name of a member whose value is never recorded. */
+export type IsSecretName = (name: string) => boolean;
+
+/** Matches names against globs (`*` is any text), without regard to case. Linear in the name. */
+export function secretNames(patterns: readonly string[]): IsSecretName {
+  const globs = patterns.map((pattern) => pattern.toLowerCase().split('*'));
+  const known = new Map<string, boolean>();
+  return (name) => {
+    let verdict = known.get(name);
+    if (verdict === undefined) {
+      const lower = name.toLowerCase();
+      verdict = globs.some((parts) => matchesGlob(parts, lower));
+      if (known.size >= maxRemembered) known.clear();
+      known.set(name, verdict);
+    }
+    return verdict;
+  };
+}
+
+function matchesGlob(parts: readonly string[], text: string): boolean {
+  const [head = '', ...rest] = parts;
+  if (rest.length === 0) return text === head;
+  const tail = rest[rest.length - 1] ?? '';
+  if (text.length < head.length + tail.length || !text.startsWith(head) || !text.endsWith(tail)) return false;
+  const end = text.length - tail.length;
+  let at = head.length;
+  for (const part of rest.slice(0, -1)) {
+    const found = text.indexOf(part, at);
+    if (found === -1 || found + part.length > end) return false;
+    at = found + part.length;
+  }
+  return true;
+}
+
+export interface RecordRule {
+  readonly mode: 'plain' | 'hmac' | 'none';
+  readonly isSecret: IsSecretName;
+  /** JSON texts larger than this many bytes are recorded by their digest. */
+  readonly inlineBytes: number;
+  /** Key of the `hmac` mode. */
+  readonly hmacKey: Uint8Array;
+}
+
+/** How a value is recorded under a rule. `text` is its JSON text, where the caller has it already. */
+export function recordValue(value: JsonValue, rule: RecordRule, text: string = JSON.stringify(value)): Recorded {
+  const bytes = Buffer.byteLength(text);
+  if (rule.mode === 'none') return { mode: 'none', bytes };
+  if (bytes > rule.inlineBytes) return { mode: 'digest', bytes, sha256: sha256Hex(text) };
+  const redacted: string[] = [];
+  const leaf = rule.mode === 'hmac' ? (plain: JsonValue) => hmacLeaf(rule.hmacKey, plain) : undefined;
+  const kept = walk(value, rule.isSecret, leaf, '', 0, redacted);
+  return { mode: rule.mode, bytes, value: kept, ...(redacted.length > 0 && { redacted }) };
+}
+
+/** The value without what the patterns name; `redacted` receives the JSON pointers of what was left out. */
+export function redact(value: JsonValue, isSecret: IsSecretName, redacted: string[]): JsonValue {
+  return walk(value, isSecret, undefined, '', 0, redacted);
+}
+
+/**
+ * What `hmac` mode records of a leaf: HMAC-SHA-256 of its JSON text. Who has the key can test a guessed value; equal values are equal
+ * everywhere in the audit.
+ */
+export function hmacLeaf(key: Uint8Array, leaf: JsonValue): string {
+  return `hmac-sha256:${createHmac('sha256', key).update(JSON.stringify(leaf)).digest('hex')}`;
+}
+
+function walk(
+  value: JsonValue,
+  isSecret: IsSecretName,
+  leaf: ((plain: JsonValue) => string) | undefined,
+  pointer: string,
+  depth: number,
+  redacted: string[],
+): JsonValue {
+  if (typeof value !== 'object' || value === null) return leaf === undefined ? value : leaf(value);
+  if (depth >= maxDepth) {
+    name(redacted, pointer);
+    return redactedText;
+  }
+  if (Array.isArray(value)) {
+    return value.map((item, at) => walk(item, isSecret, leaf, `${pointer}/${at}`, depth + 1, redacted));
+  }
+  if (!isJsonObject(value)) return null;
+  // A member may be called `__proto__`: only on an object without prototype is that a member like others.
+  const kept: JsonObject = Object.create(null);
+  for (const [member, held] of Object.entries(value)) {
+    if (held === undefined) continue;
+    const at = `${pointer}/${member.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+    if (isSecret(member)) {
+      name(redacted, at);
+      kept[member] = redactedText;
+    } else kept[member] = walk(held, isSecret, leaf, at, depth + 1, redacted);
+  }
+  return kept;
+}
+
+function name(redacted: string[], pointer: string): void {
+  if (redacted.length < maxPointers) redacted.push(pointer);
+}
