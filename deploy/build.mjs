@@ -15,7 +15,11 @@ mkdirSync(dist, { recursive: true });
 
 const { metafile } = await build({
   absWorkingDir: root,
-  entryPoints: { toolbus: 'services/cli/main.ts', 'supervised-worker': 'services/cli/supervise/supervised-worker.ts' },
+  entryPoints: {
+    toolbus: 'services/cli/main.ts',
+    'supervised-worker': 'services/cli/supervise/supervised-worker.ts',
+    'validation-thread': 'services/ingress/validation/validation-thread.ts',
+  },
   outdir: 'dist',
   bundle: true,
   splitting: true,
@@ -25,6 +29,8 @@ const { metafile } = await build({
   legalComments: 'none',
   metafile: true,
   logLevel: 'warning',
+  // Its CommonJS build finds its own files by a require that no bundler sees.
+  alias: { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' },
   // CommonJS packages inside an ES module still call require.
   banner: { js: "import { createRequire as createRequireOfBundle } from 'node:module';\nconst require = createRequireOfBundle(import.meta.url);" },
 });

@@ -6,12 +6,7 @@ import { configJsonSchema } from '../shared/config/json-schema.ts';
 /** Keys that are validated today and have no effect yet. A test holds that each of them exists. */
 export const notYetEnforced: readonly string[] = [
   'servers.NAME.affinity',
-  'servers.NAME.limits',
   'servers.NAME.trustAnnotations',
-  'agents.NAME.limits',
-  'limits.rate',
-  'limits.burst',
-  'limits.concurrency',
   'audit',
 ];
 
@@ -24,6 +19,7 @@ interface Node {
   readonly additionalProperties?: Node | boolean;
   readonly items?: Node;
   readonly anyOf?: readonly Node[];
+  readonly oneOf?: readonly Node[];
   readonly required?: readonly string[];
   readonly $ref?: string;
   readonly $defs?: Readonly<Record<string, Node>>;
@@ -53,6 +49,7 @@ export function configurationRows(schema: Node = configJsonSchema()): Row[] {
     if (node.enum !== undefined) return node.enum.join(', ');
     if (node.type === 'array') return `list of ${node.items === undefined ? 'text' : typeOf(node.items)}`;
     if (node.type === 'object') return 'map';
+    if (node.oneOf !== undefined) return [...new Set(node.oneOf.map(typeOf))].join(' or ');
     if (node.type === undefined) return (node.anyOf ?? []).filter(({ $ref }) => $ref === undefined).map(typeOf).join(' or ');
     return node.type === 'string' ? 'text' : node.type;
   };

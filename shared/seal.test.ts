@@ -26,3 +26,18 @@ test('seal - refuses a text with any character changed, cut or added', () => {
   assert.equal(sealer.open('cursor', `${text}A`), undefined);
   assert.equal(sealer.open('cursor', ''), undefined);
 });
+
+test('seal - a secret is replaced while what it sealed stays good', () => {
+  let secrets = ['old'];
+  const sealer = createSealer(() => secrets);
+  const before = sealer.seal('state', { n: 1 });
+  // Everybody learns the next secret first, then seals with it, then forgets the last one.
+  secrets = ['old', 'new'];
+  const elsewhere = createSealer(() => ['new', 'old']);
+  const after = elsewhere.seal('state', { n: 2 });
+  assert.deepEqual(sealer.open('state', after), { n: 2 });
+  assert.deepEqual(elsewhere.open('state', before), { n: 1 });
+  secrets = ['new'];
+  assert.equal(sealer.open('state', before), undefined);
+  assert.deepEqual(sealer.open('state', after), { n: 2 });
+});

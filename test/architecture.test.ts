@@ -9,10 +9,13 @@ import { isTestFile, root, sourceFiles } from './helpers/source-files.ts';
 const doors: ReadonlyArray<{ readonly packages: RegExp; readonly door: string }> = [
   { packages: /^@nats-io\//, door: 'shared/bus/' },
   { packages: /^fastify$/, door: 'services/ingress/http/' },
+  { packages: /^jose$/, door: 'services/ingress/access/oauth/' },
   { packages: /^opossum$/, door: 'services/worker/breaker.ts' },
   { packages: /^(@modelcontextprotocol\/client|undici)$/, door: 'services/worker/upstreams/' },
   { packages: /^(zod|yaml)$/, door: 'shared/config/' },
-  { packages: /^commander$/, door: 'services/cli/' },
+  { packages: /^(commander|jsonc-parser)$/, door: 'services/cli/' },
+  { packages: /^re2js$/, door: 'shared/re2.ts' },
+  { packages: /^ajv$/, door: 'services/ingress/validation/' },
 ];
 
 /** What each area may import of the project, besides itself. The first row whose area holds the file counts. */
@@ -20,9 +23,10 @@ const mayImport: ReadonlyArray<{ readonly area: string; readonly areas: readonly
   { area: 'services/cli/', areas: ['services/', 'shared/'] },
   { area: 'services/', areas: ['shared/'] },
   { area: 'shared/errors.ts', areas: [] },
+  { area: 'shared/re2.ts', areas: [] },
   { area: 'shared/mcp/', areas: ['shared/errors.ts'] },
   { area: 'shared/bus/', areas: ['shared/mcp/', 'shared/errors.ts', 'shared/cancellation.ts'] },
-  { area: 'shared/config/', areas: ['shared/mcp/', 'shared/errors.ts'] },
+  { area: 'shared/config/', areas: ['shared/mcp/', 'shared/errors.ts', 'shared/re2.ts'] },
   { area: 'shared/', areas: ['shared/'] },
 ];
 

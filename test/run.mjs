@@ -9,6 +9,7 @@ const suites = {
   structure: { folders: ['test'], deep: false, concurrency: 2 },
   deploy: { folders: ['test/deploy', 'test/bench'], concurrency: 1 },
   integration: { folders: ['test/integration'], concurrency: 1 },
+  security: { folders: ['test/security'], concurrency: 1 },
   e2e: { folders: ['test/e2e', 'test/helpers', 'test/fixtures'], concurrency: 1 },
   conformance: { folders: ['test/conformance'], concurrency: 1 },
   chaos: { folders: ['test/chaos'], concurrency: 1 },

@@ -74,6 +74,13 @@ command('inspect', 'show one tool with its schemas', tools)
   .action(async (tool: string, flags: CommonFlags) =>
     done((await import('./commands/tools.ts')).runToolsInspect(tool, flags)),
   );
+command('approve', 'accept the changed definitions of pinned tools', tools)
+  .argument('<server>', 'name of the server, or server__tool')
+  .argument('[tool]', 'only this tool of it')
+  .option('--hash <hash>', 'only if this is the definition: the hash that `tools inspect` shows')
+  .action(async (server: string, tool: string | undefined, flags: CommonFlags & { hash?: string }) =>
+    done((await import('./commands/tools-approve.ts')).runToolsApprove(server, tool, flags)),
+  );
 command('call', 'call one tool', tools)
   .argument('<tool>', 'name as agents see it: server__tool')
   .argument('[arguments...]', 'a JSON object, or key=value pairs')
@@ -84,12 +91,134 @@ command('call', 'call one tool', tools)
 const keys = program.command('keys').description('make API keys');
 command('new', 'make a key for an agent: the key once, and its hash for the configuration', keys)
   .argument('<agent>', 'name of the agent')
-  .action(async (agent: string, flags: CommonFlags) =>
-    done((await import('./commands/keys.ts')).runKeysNew(agent, flags.json === true, process.stdout)),
+  .option('--expires <date>', 'when it ends: 2027-01-31, or a time with its zone')
+  .action(async (agent: string, flags: CommonFlags & { expires?: string }) =>
+    done((await import('./commands/keys.ts')).runKeysNew(agent, flags.json === true, process.stdout, flags.expires)),
   );
 command('hash', 'read a key from stdin and print its hash', keys).action(async (flags: CommonFlags) =>
   done((await import('./commands/keys.ts')).runKeysHash(process.stdin, flags.json === true, process.stdout)),
 );
+
+command('block', 'take an agent, a server or a tool out of service on every ingress; alone: list what is blocked')
+  .argument('[kind]', 'agent, server or tool')
+  .argument('[name]', 'its name; of a tool as agents see it: server__tool')
+  .option('--reason <text>', 'why; the agent and other operators read it')
+  .option('--force', 'block a name that is not known here')
+  .action(async (kind: string | undefined, name: string | undefined, flags: CommonFlags) =>
+    done((await import('./commands/block.ts')).runBlock(kind, name, flags)),
+  );
+command('unblock', 'put it back into service')
+  .argument('<kind>', 'agent, server or tool')
+  .argument('<name>', 'its name')
+  .option('--reason <text>', 'why')
+  .action(async (kind: string, name: string, flags: CommonFlags) =>
+    done((await import('./commands/block.ts')).runUnblock(kind, name, flags)),
+  );
+command('doctor', 'walk configuration, NATS, worker, upstream, discovery and authentication and name what is broken')
+  .argument('[server]', 'only this server')
+  .option('--url <url>', 'endpoint of an ingress (default: that of the `up` on this machine)')
+  .option('--key <key>', 'also try this API key (default: TOOLBUS_API_KEY)')
+  .action(async (server: string | undefined, flags: CommonFlags) =>
+    done((await import('./commands/doctor.ts')).runDoctor(server, flags)),
+  );
+command('connect', 'print the entry for a client, or merge it into its file: claude-desktop, claude-code, cursor, vscode')
+  .argument('<client>', 'claude-desktop, claude-code, cursor or vscode')
+  .option('--write', 'merge it into the file of the client, after a copy to FILE.bak')
+  .option('--file <file>', 'the file of the client, where it is not at its usual place')
+  .option('--scope <scope>', 'user: for all your work; project: the file of the current directory')
+  .option('--url <url>', 'endpoint (default: that of the `up` on this machine)')
+  .option('--name <name>', 'name of the entry', 'toolbus')
+  .option('--agent <name>', 'make a new key for this agent; it is shown once, with the line for the configuration')
+  .option('--key <key>', 'write this API key into the entry; - reads it from stdin')
+  .action(async (client: string, flags: CommonFlags) =>
+    done((await import('./commands/connect.ts')).runConnect(client, flags)),
+  );
+command('stdio', 'stdio server for clients that only start processes; passes everything on to an ingress')
+  .option('--url <url>', 'endpoint (default: TOOLBUS_URL, then that of the `up` on this machine)')
+  .option('--key-file <file>', 'file that holds the API key (default: the variable TOOLBUS_API_KEY)')
+  .option('--wait <seconds>', 'how long a request waits for a gateway that cannot be reached (default: 15)')
+  .action(async (flags: CommonFlags) => done((await import('./commands/stdio.ts')).runStdio(flags)));
+command('import', 'turn the file of a client (Claude, Cursor, VS Code and others) into toolbus configuration')
+  .argument('<file>', 'its mcpServers or servers file')
+  .option('--write', 'add the servers to --config (default: ./toolbus.yaml), after a copy to FILE.bak')
+  .action(async (file: string, flags: CommonFlags) =>
+    done((await import('./commands/import.ts')).runImport(file, flags)),
+  );
+
+const audit = program.command('audit').description('read, verify and replay what was recorded');
+
+function reading(name: string, description: string): Command {
+  const asks = command(name, description, audit).option('--agent <name>', 'of this agent only');
+  const choosing =
+    name === 'replay'
+      ? asks.option('--server <name>', 'of this server only; RECORDED=ASKED sends them to another one', several)
+      : asks.option('--server <name>', 'of this server only');
+  return choosing
+    .option('--tool <name>', "of this tool only: its own name or server__tool; * is any text")
+    .option('--outcome <word>', 'ok, tool_error, rpc_error, cancelled, or a reason such as upstream_timeout or rate_limited');
+}
+
+function searching(name: string, description: string): Command {
+  return reading(name, description)
+    .option('--since <time>', 'from then on: 15m, 2h, 7d, or 2026-11-22T16:00Z')
+    .option('--until <time>', 'before that time');
+}
+
+reading('tail', 'the last records, then each as it is written').action(async (flags: CommonFlags) =>
+  done((await import('./commands/audit/tail.ts')).runAuditTail(flags)),
+);
+searching('search', 'recorded calls; with --json the records themselves, as NDJSON')
+  .argument('[text]', 'text that stands in the record, whatever its case')
+  .option('--limit <number>', 'stop after so many', wholeNumber)
+  .action(async (text: string | undefined, flags: CommonFlags) =>
+    done((await import('./commands/audit/search.ts')).runAuditSearch(text, flags)),
+  );
+command('show', 'one call, hop by hop', audit)
+  .argument('<call>', 'call id')
+  .action(async (call: string, flags: CommonFlags) =>
+    done((await import('./commands/audit/show.ts')).runAuditShow(call, flags)),
+  );
+searching('export', 'records and checkpoints as NDJSON')
+  .option('--out <file>', 'into this file instead of stdout')
+  .action(async (flags: CommonFlags) => done((await import('./commands/audit/export.ts')).runAuditExport(flags)));
+command('verify', 'check that no record was edited, dropped, swapped or cut off; exit code 6 names the first bad one', audit)
+  .option('--file <export>', 'an export instead of the live stream')
+  .option('--public-key <key>', 'key that may have signed; may be given more than once', (key: string, keys: string[] = []) => [...keys, key])
+  .option('--checkpoints <file>', 'the file of audit.checkpoints.file: what it holds must be in the stream')
+  .action(async (flags: CommonFlags) => done((await import('./commands/audit/verify.ts')).runAuditVerify(flags)));
+command('hmac', 'how audit.arguments: hmac records a value, to look for it', audit)
+  .argument('<value>', 'a guessed value')
+  .action(async (value: string, flags: CommonFlags) =>
+    done((await import('./commands/audit/hmac.ts')).runAuditHmac(value, flags)),
+  );
+command('accept-loss', 'the audit stream is gone: begin a new one', audit).action(async (flags: CommonFlags) =>
+  done((await import('./commands/audit/accept-loss.ts')).runAuditAcceptLoss(flags)),
+);
+
+searching('replay', 'make recorded calls again and compare the answers')
+  .option('--speed <pace>', 'original, max (as fast as they are answered), or a factor such as 10', 'max')
+  .option('--to <url>', 'another toolbus, as http://host:8080/mcp; its key in TOOLBUS_API_KEY')
+  .option('--dry-run', 'say what would be done')
+  .option('--all', 'also tools that do not say of themselves that they are read-only or idempotent')
+  .option('--concurrency <number>', 'calls on their way at the same time (default: 8)', wholeNumber)
+  .option('--ignore <pointer>', 'JSON pointer of what varies in results; * is any member, ** at the end all below', several)
+  .option('--resume <run>', 'go on with a run that was cut off')
+  .action(async (flags: CommonFlags) => done((await import('./commands/audit/replay.ts')).runAuditReplay(flags)));
+command('diff', 'what differs between the recorded answers and those of a replay', audit)
+  .argument('<run>', 'run, as `audit replay` named it')
+  .option('--ignore <pointer>', 'JSON pointer of what varies in results', several)
+  .action(async (run: string, flags: CommonFlags) =>
+    done((await import('./commands/audit/diff.ts')).runAuditDiff(run, flags)),
+  );
+
+function several(value: string, before: readonly string[] = []): readonly string[] {
+  return [...before, value];
+}
+
+function wholeNumber(text: string): number {
+  if (!/^[1-9]\d{0,9}$/.test(text)) throw new InvalidArgumentError('must be a whole number above 0');
+  return Number(text);
+}
 
 async function done(result: Promise<number>): Promise<void> {
   process.exitCode = await result;

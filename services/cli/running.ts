@@ -1,7 +1,7 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { BusAddress } from '../../shared/bus/connect.ts';
-import type { Runtime } from '../../shared/config/runtime.ts';
+import { type Runtime, type RuntimeFlags, resolveRuntime } from '../../shared/config/runtime.ts';
 import type { Config } from '../../shared/config/schema.ts';
 import { exitCode, OperatorError } from '../../shared/errors.ts';
 
@@ -21,12 +21,19 @@ export async function writeRunning(dataDir: string, running: Running): Promise<(
   return () => rm(file, { force: true });
 }
 
-async function readRunning(dataDir: string): Promise<Running | undefined> {
+/** What the `up` on this data directory told; undefined where none runs. */
+export async function readRunning(dataDir: string): Promise<Running | undefined> {
   try {
     return JSON.parse(await readFile(path.join(dataDir, fileName), 'utf8')) as Running;
   } catch {
     return undefined;
   }
+}
+
+/** The endpoint of the `up` on the data directory that the flags lead to. */
+export async function runningMcp(flags: RuntimeFlags, env: NodeJS.ProcessEnv): Promise<string | undefined> {
+  const mcp: unknown = (await readRunning(resolveRuntime(flags, env).dataDir))?.mcp;
+  return typeof mcp === 'string' ? mcp : undefined;
 }
 
 /** Which NATS a command joins: flag or variable, else the configuration, else the `up` that runs on this data directory. */

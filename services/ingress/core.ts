@@ -1,9 +1,14 @@
+import { type BlockEvent, followBlocks, putBlock } from '../../shared/bus/blocks.ts';
+import { createAffinityRecords } from '../../shared/bus/affinity-records.ts';
 import { openBuckets } from '../../shared/bus/buckets.ts';
 import { type Caller, createCaller } from '../../shared/bus/caller.ts';
 import { clusterSecret } from '../../shared/bus/cluster-secret.ts';
+import { createPin, followPins, type Pin, putPin } from '../../shared/bus/pins.ts';
 import { type BusAddress, connectBus } from '../../shared/bus/connect.ts';
 import { flushed } from '../../shared/bus/flush.ts';
+import { createLimitShares } from '../../shared/bus/limit-shares.ts';
 import { followRegistry, forgetServer } from '../../shared/bus/registry.ts';
+import { createResourceEvents } from '../../shared/bus/resource-events.ts';
 import { createResourceInterest } from '../../shared/bus/resource-interest.ts';
 import { createBusSessions } from '../../shared/bus/sessions.ts';
 import { subjectsOf } from '../../shared/bus/subjects.ts';
@@ -12,11 +17,23 @@ import { createProcessId } from '../../shared/ids.ts';
 import type { Logger } from '../../shared/log.ts';
 import { createSealer, type Sealer } from '../../shared/seal.ts';
 import { toolbusVersion } from '../../shared/version.ts';
+import { type Audit, openAudit } from './audit/audit.ts';
+import { shortVersion } from './audit/events.ts';
+import { type Blocks, createBlocks } from './blocks/blocks.ts';
+import { cleanText } from './catalog/clean-text.ts';
 import { createCatalog, type LiveCatalog } from './catalog/create.ts';
+import { createPinKeeper } from './catalog/pins/keeper.ts';
+import { createPinBoard, type PinBoard } from './catalog/pins/pin-board.ts';
+import { withAffinity } from './dispatch/affinity.ts';
 import { createDispatcher, type Dispatcher } from './dispatch/dispatcher.ts';
 import type { ResourceWatch, SessionBus, SessionState } from './http/edge.ts';
+import { createLimits, type Limits } from './limits/limits.ts';
 import { createHandle } from './methods/index.ts';
 import type { Handle } from './request.ts';
+import { type Checks, createChecks } from './validation/checks.ts';
+
+/** A server with many faulty definitions does not fill the log. */
+const maxQuarantineLogs = 20;
 
 export interface CoreOptions {
   readonly bus: BusAddress;
@@ -24,6 +41,10 @@ export interface CoreOptions {
   readonly log: Logger;
   /** The configuration in force now. */
   config(): Config;
+  /** Pins what it sees of tools for the first time, and compiles schemas ahead where that is configured. A command does neither. */
+  readonly keepsPins?: boolean;
+  /** Calls are recorded; what the stream does not take goes to this data directory. Absent: this process makes no calls. */
+  readonly audit?: { readonly dataDir: string } | undefined;
 }
 
 /** The ingress without its listeners: catalog, dispatch and methods on a bus. The CLI uses it as it stands. */
@@ -35,7 +56,18 @@ export interface Core {
   readonly sessions: SessionBus;
   readonly resources: ResourceWatch;
   readonly sealer: Sealer;
+  readonly limits: Limits;
   readonly handle: Handle;
+  /** Absent where calls are not recorded, because none are made. */
+  readonly audit: Audit | undefined;
+  /** The kill switch as it stands, and its turns from now on. */
+  readonly blocks: Blocks;
+  readonly checks: Checks;
+  readonly pins: PinBoard;
+  /** Makes a definition the one that agents may rely on; resolves when NATS has stored it. */
+  putPin(pin: Pin): Promise<void>;
+  /** Turns the kill switch for all; resolves when NATS has stored it. */
+  putBlock(event: BlockEvent): Promise<void>;
   /** Servers that a worker has announced, now or before. */
   announced(): Iterable<string>;
   /** True when all that was known on the bus at the start is in the catalog. */
@@ -46,7 +78,7 @@ export interface Core {
 }
 
 /** Connects to the bus and resolves when the catalog knows what workers had announced. Throws OperatorError when NATS is unreachable. */
-export async function openCore({ bus, tenant, log, config }: CoreOptions): Promise<Core> {
+export async function openCore({ bus, tenant, log, config, audit: recorded, keepsPins = false }: CoreOptions): Promise<Core> {
   const id = createProcessId();
   const subjects = subjectsOf(tenant);
   const [calls, control] = await Promise.all([
@@ -60,8 +92,29 @@ export async function openCore({ bus, tenant, log, config }: CoreOptions): Promi
       'cluster.secret is not set: whoever can read the bucket "cluster" in NATS can forge sessions; set it where NATS is shared',
     );
   }
-  const sealer = createSealer(secret);
-  const catalog = createCatalog({ config, sealer, version: toolbusVersion() });
+  const sealer = createSealer(() => sealingSecrets(config(), secret));
+  const blocks = createBlocks();
+  const pins = createPinBoard();
+  const catalog = createCatalog({
+    config,
+    sealer,
+    version: toolbusVersion(),
+    blocks,
+    pins,
+    onQuarantined(server, quarantined) {
+      for (const { kind, name, reason } of quarantined.slice(0, maxQuarantineLogs))
+        log.warn({ server, kind, name, why: cleanText(reason) }, 'a definition is kept from agents');
+    },
+  });
+  pins.onChange(() => catalog.configChanged());
+  const pinned = followPins({ buckets, log, onPin: pins.set });
+  const checks = createChecks({
+    log,
+    config,
+    onUnusable: ({ definition }, why) => definition !== undefined && catalog.condemn(definition, why),
+  });
+  blocks.onChange(() => catalog.configChanged());
+  const switches = followBlocks({ buckets, log, onEvent: blocks.apply });
   const announced = new Set<string>();
   const registry = followRegistry(
     buckets,
@@ -86,21 +139,82 @@ export async function openCore({ bus, tenant, log, config }: CoreOptions): Promi
     instances: (server) => catalog.instances(server),
     connected: () => caller.connected,
   });
-  const sessions = createBusSessions<SessionState>({ nc: control, subjects, buckets, ingress: id, log });
-  const resources = createResourceInterest({ nc: control, subjects, buckets, ingress: id, log });
-  const handle = createHandle({ catalog, dispatch: dispatcher.dispatch, sealer, config });
+  const sessions = createBusSessions<SessionState>({ nc: control, subjects, tenant, buckets, ingress: id, log });
+  const interest = createResourceInterest({ nc: control, subjects, buckets, ingress: id, log });
+  const resourceEvents = createResourceEvents({ nc: control, subjects, tenant, log });
+  const limits = createLimits({
+    config,
+    join: (listener) => createLimitShares({ nc: control, subjects, ingress: id, log }, listener),
+  });
+  const affinities = createAffinityRecords(buckets, log);
+  const dispatch = withAffinity({
+    dispatch: dispatcher.dispatch,
+    records: affinities,
+    instances: (server) => catalog.instances(server),
+  });
+  const audit =
+    recorded &&
+    (await openAudit({
+      writer: id,
+      bus,
+      tenant,
+      subjects,
+      buckets,
+      clusterSecret: secret,
+      dataDir: recorded.dataDir,
+      log,
+      config,
+      catalogVersion(server) {
+        const manifest = catalog.manifest(server);
+        return manifest && shortVersion(manifest.hash);
+      },
+    }));
+  const handle = createHandle({
+    checks,
+    catalog,
+    dispatch,
+    follow: audit?.follow,
+    abandon: caller.abandon,
+    limits,
+    sealer,
+    config,
+  });
   let caughtUp = false;
-  await registry.caughtUp;
+  await Promise.all([registry.caughtUp, sessions.caughtUp, resourceEvents.caughtUp, switches.caughtUp, pinned.caughtUp, affinities.caughtUp]);
   caughtUp = true;
+  if (keepsPins) {
+    const create = (pin: Pin) => createPin(buckets, pin);
+    const keeper = createPinKeeper({ board: pins, log, config, tools: catalog.tools, create });
+    const review = (): void => {
+      keeper.review();
+      // Elsewhere a schema is compiled with the first call of its tool.
+      for (const [server, { validation }] of Object.entries(config().servers)) {
+        if (validation.unsupportedPatterns !== 'quarantine') continue;
+        checks.vet(catalog.tools(server)).catch((error: unknown) => log.warn({ err: error, server }, 'cannot check schemas'));
+      }
+    };
+    catalog.onChange(review);
+    review();
+  }
   return {
     id,
     catalog,
     caller,
     dispatcher,
     sessions,
-    resources,
+    resources: { ...resourceEvents, watch: interest.watch },
     sealer,
+    limits,
     handle,
+    audit,
+    blocks,
+    checks,
+    pins,
+    async putPin(pin) {
+      await putPin(buckets, pin);
+      pins.set(pin);
+    },
+    putBlock: (event) => putBlock(buckets, event),
     announced: () => announced,
     get caughtUp() {
       return caughtUp;
@@ -108,12 +222,25 @@ export async function openCore({ bus, tenant, log, config }: CoreOptions): Promi
     forget: (server) => forgetServer(buckets, server),
     async close() {
       caller.close();
+      await audit?.close();
+      limits.close();
       registry.close();
+      switches.close();
+      pinned.close();
+      affinities.close();
+      blocks.close();
       sessions.close();
-      resources.close();
+      interest.close();
+      resourceEvents.close();
       catalog.close();
+      await checks.close();
       await Promise.all([flushed(calls), flushed(control)]);
       await Promise.all([calls.close(), control.close()]);
     },
   };
+}
+
+/** The secrets of the configuration in force; `minted` where it names none. */
+function sealingSecrets({ cluster }: Config, minted: string): readonly string[] {
+  return [cluster.secret === '' ? minted : cluster.secret, ...cluster.previousSecrets];
 }

@@ -3,30 +3,38 @@ import type { BusAddress } from '../../shared/bus/connect.ts';
 import type { Config } from '../../shared/config/schema.ts';
 import type { Logger } from '../../shared/log.ts';
 import { toolbusVersion } from '../../shared/version.ts';
+import { configDetail, recordEvents } from './audit/events.ts';
+import { registerAuditMetrics } from './audit/metrics.ts';
+import { auditReadiness } from './audit/readiness.ts';
 import { type Core, openCore } from './core.ts';
 import { createAdminServer } from './http/admin/server.ts';
 import type { EdgeDeps } from './http/edge.ts';
 import { createLegacyEdge } from './http/legacy/edge.ts';
 import { createModernEdge } from './http/modern/edge.ts';
 import { createPublicServer } from './http/server.ts';
+import { createDoorLimits } from './limits/door-limits.ts';
+import { registerLimitMetrics } from './limits/metrics.ts';
 import { createMetrics } from './metrics.ts';
+import { registerCheckMetrics } from './validation/metrics.ts';
 
 export interface IngressOptions {
   readonly config: Config;
   readonly bus: BusAddress;
   readonly tenant: string;
+  /** Where records of calls wait while the stream takes none. Undefined: nothing is recorded, to measure what it costs. */
+  readonly dataDir: string | undefined;
   readonly host: string;
   readonly port: number;
   readonly adminHost: string;
   readonly adminPort: number;
-  /** See createAuthenticate. */
+  /** See createAuthenticator. */
   readonly developmentKey?: string | undefined;
   readonly log: Logger;
 }
 
 export interface Ingress {
   readonly core: Core;
-  /** `http://host:port/mcp` */
+  /** `http://host:port/mcp`; with TLS, https */
   readonly mcp: string;
   readonly admin: string;
   /** Puts another configuration in force. What is in flight goes on. */
@@ -44,8 +52,11 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
   const { log, host } = options;
   let config = options.config;
   const stopping = new AbortController();
-  const core = await openCore({ bus: options.bus, tenant: options.tenant, log, config: () => config });
-  const { catalog } = core;
+  const { bus, tenant, dataDir } = options;
+  const recorded = dataDir === undefined ? undefined : { dataDir };
+  const core = await openCore({ bus, tenant, log, config: () => config, audit: recorded, keepsPins: true });
+  core.checks.warm();
+  const { catalog, audit } = core;
   const servers = () => [...new Set([...Object.keys(config.servers), ...core.announced()])].sort();
   const metrics = createMetrics({
     version: toolbusVersion(),
@@ -53,6 +64,10 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
     load: () => core.dispatcher.load(),
     lateFrames: () => core.caller.lateFrames,
   });
+  registerCheckMetrics(metrics.registry, core.checks, catalog);
+  const stopEvents = audit && recordEvents(audit, { catalog, blocks: core.blocks, servers });
+  audit?.event('writer_started', { version: toolbusVersion() });
+  if (audit) registerAuditMetrics(metrics.registry, () => audit.status);
   const deps: EdgeDeps = {
     handle: metrics.measure(core.handle),
     catalog,
@@ -65,13 +80,18 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
   };
   const legacy = createLegacyEdge(deps);
   const modern = createModernEdge(deps);
+  const doorLimits = createDoorLimits(() => config);
+  registerLimitMetrics(metrics.registry, core.limits, doorLimits);
   const publicServer = await createPublicServer({
     deps,
+    doorLimits,
     modern,
     legacy,
     host,
     port: options.port,
     developmentKey: options.developmentKey,
+    blocks: core.blocks,
+    onRefused: audit?.refusedAtDoor,
   });
   const admin = await createAdminServer({
     host: options.adminHost,
@@ -93,6 +113,10 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
           core.caughtUp ? { ok: true, reason: 'known' } : { ok: false, reason: 'reading what workers announced' },
       },
       {
+        name: 'audit',
+        run: () => (audit === undefined ? { ok: true, reason: 'off' } : auditReadiness(audit.status)),
+      },
+      {
         name: 'stopping',
         run: () => (stopping.signal.aborted ? { ok: false, reason: 'shutting down' } : { ok: true, reason: 'no' }),
       },
@@ -104,8 +128,10 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
     mcp: `${publicServer.url}/mcp`,
     admin: admin.url,
     reload(next) {
+      audit?.event('config_reloaded', configDetail(config, next));
       config = next;
       catalog.configChanged();
+      publicServer.configChanged();
     },
     async close(graceMs = drainMs) {
       stopping.abort();
@@ -115,6 +141,8 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
       await Promise.all([legacy.close(), publicServer.close()]);
       clearTimeout(forced);
       await admin.close();
+      stopEvents?.();
+      audit?.event('writer_stopped', {});
       await core.close();
     },
   };

@@ -26,6 +26,8 @@ export interface AgentRequest {
   readonly agent: AgentContext;
   readonly wantsProgress: boolean;
   readonly clientAddress: string;
+  /** Key of the legacy session it came in; agents of 2026-07-28 have none. */
+  readonly session?: string | undefined;
   /** `Mcp-Param-*` and trace context, lower-case names. */
   readonly headers: Readonly<Record<string, string>>;
   /** Aborts when the agent cancelled, by its era's own rule. */
@@ -33,6 +35,12 @@ export interface AgentRequest {
   /** `performance.now()` when the request arrived. */
   readonly receivedAt: number;
   onNotification(notification: CallNotification): void;
+}
+
+/** A call that waits for its agent. Its server asked by itself, so that an agent's error is an answer, too. */
+export interface HeldCall {
+  /** Nobody will answer: the call is cancelled. */
+  abandon(): void;
 }
 
 /**
@@ -48,10 +56,20 @@ export type AgentReply =
       readonly isError?: boolean | undefined;
       readonly cache?: { readonly ttlMs: number; readonly scope: 'public' | 'private' } | undefined;
       readonly timing?: CallTiming | undefined;
+      /** Set while the call is held open at its server until its questions are answered. */
+      readonly held?: HeldCall | undefined;
       /** Server and tool that the result came from; the legacy edge looks up whether its output must be wrapped. */
       readonly source?: { readonly server: string; readonly tool: string } | undefined;
+      /** The ingress refused the call by this result, and why: a word for the audit. The server was not called. */
+      readonly refused?: string | undefined;
     }
-  | { readonly kind: 'error'; readonly error: RpcError; readonly timing?: CallTiming | undefined };
+  | {
+      readonly kind: 'error';
+      readonly error: RpcError;
+      readonly timing?: CallTiming | undefined;
+      /** The ingress said no by itself, and why: a word for the audit. */
+      readonly refused?: string | undefined;
+    };
 
 /** Answers a request of an agent: the whole of the ingress behind its edges. */
 export type Handle = (request: AgentRequest) => Promise<AgentReply>;

@@ -1,11 +1,12 @@
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Buckets } from '../../shared/bus/buckets.ts';
+import type { WorkerBuckets } from '../../shared/bus/buckets.ts';
 import { type Admission, type CalleeAnswer, createCallee, type RunContext } from '../../shared/bus/callee.ts';
 import type { NatsConnection } from '../../shared/bus/connect.ts';
 import { answerDiscovery } from '../../shared/bus/discovery.ts';
+import { lineOf } from '../../shared/bus/limits.ts';
 import { createAnnouncer } from '../../shared/bus/registry.ts';
-import { followWantedResources } from '../../shared/bus/resource-interest.ts';
+import { followWantedResources, isAlone } from '../../shared/bus/resource-interest.ts';
 import type { Subjects } from '../../shared/bus/subjects.ts';
 import type { ServerConfig } from '../../shared/config/schema.ts';
 import { createProcessId } from '../../shared/ids.ts';
@@ -18,6 +19,8 @@ import { openUpstream } from './upstreams/open-upstream.ts';
 import type { UpstreamState } from './upstreams/upstream.ts';
 
 const publishAgainMs = 1_000;
+/** By then the heartbeat of a worker that was killed before this one started is old enough to tell. */
+const predecessorGoneMs = 2_500;
 
 export interface InstanceOptions {
   readonly server: string;
@@ -26,7 +29,7 @@ export interface InstanceOptions {
   readonly url?: string | undefined;
   readonly calls: NatsConnection;
   readonly control: NatsConnection;
-  readonly buckets: Buckets;
+  readonly buckets: WorkerBuckets;
   readonly subjects: Subjects;
   readonly eraCache: EraCache | undefined;
   readonly version: string;
@@ -58,6 +61,7 @@ export async function startInstance(options: InstanceOptions): Promise<Instance>
     settle = resolve;
   });
   const stats = { requests: 0, errors: 0, nanoseconds: 0 };
+  const whenReady: (() => void)[] = [];
 
   const breaker = createBreaker(config.breaker, (now) => {
     log.warn({ breaker: now }, 'the circuit breaker changed');
@@ -77,7 +81,17 @@ export async function startInstance(options: InstanceOptions): Promise<Instance>
       onState,
     },
   });
-  const callee = createCallee({ nc: calls, subjects, server, instance: id, log, admit, run });
+  const callee = createCallee({
+    nc: calls,
+    subjects,
+    server,
+    instance: id,
+    log,
+    line: lineOf(config.concurrency),
+    admit,
+    run,
+    abandon: (park) => upstream.abandon(park),
+  });
   const announcer = createAnnouncer(buckets, status, log);
   const wanted = followWantedResources({
     nc: control,
@@ -86,10 +100,10 @@ export async function startInstance(options: InstanceOptions): Promise<Instance>
     log,
     server,
     instance: id,
-    onChange: (uris) => {
-      upstream
-        .setResourceSubscriptions(uris)
-        .catch((error: unknown) => log.warn({ err: error }, 'cannot subscribe to resources'));
+    async onChange(uris) {
+      await upstream.setResourceSubscriptions(uris);
+      // An upstream that is away takes them when it comes.
+      if (state !== 'ready') await new Promise<void>((resolve) => whenReady.push(resolve));
     },
   });
   const discovery = answerDiscovery(control, facts, () => ({
@@ -108,7 +122,7 @@ export async function startInstance(options: InstanceOptions): Promise<Instance>
       manifest: published?.hash,
       tools: published?.tools.length ?? 0,
       concurrency: config.concurrency,
-      inFlight: callee.inFlight,
+      inFlight: callee.inFlight + upstream.held,
       breaker: breaker.state,
       retryAfterMs: breaker.state === 'open' ? breaker.retryAfterMs : undefined,
       lastError,
@@ -163,7 +177,7 @@ export async function startInstance(options: InstanceOptions): Promise<Instance>
   function onState(next: UpstreamState): void {
     if (state === 'draining') return;
     if (next.state === 'ready') {
-      if (published !== undefined) state = 'ready';
+      if (published !== undefined) becomeReady();
     } else {
       state = 'failed';
       lastError = next.error;
@@ -173,6 +187,21 @@ export async function startInstance(options: InstanceOptions): Promise<Instance>
     follow();
   }
 
+  function becomeReady(): void {
+    const before = state;
+    state = 'ready';
+    for (const resolve of whenReady.splice(0)) resolve();
+    const uris = wanted.uris();
+    if (before === 'failed') wanted.missed(uris);
+    else if (before === 'starting') setTimeout(() => void tellMissed(uris), predecessorGoneMs).unref();
+  }
+
+  /** Resources that agents were subscribed to when the only worker died may have changed since. */
+  async function tellMissed(uris: ReadonlySet<string>): Promise<void> {
+    const alone = await isAlone(buckets, server, id).catch(() => false);
+    if (alone && state === 'ready') wanted.missed(uris);
+  }
+
   function admit(inFlight: number, call: Call): Admission {
     // An answer to a question goes to the call that holds a slot of the upstream already.
     if (call.park !== undefined) return { ok: true };
@@ -180,7 +209,9 @@ export async function startInstance(options: InstanceOptions): Promise<Instance>
     if (breaker.state === 'open') return { ok: false, why: 'breaker', retryAfterMs: breaker.retryAfterMs };
     if (breaker.state === 'half_open' && inFlight > 0)
       return { ok: false, why: 'breaker', retryAfterMs: config.breaker.resetMs };
-    return inFlight < config.concurrency ? { ok: true } : { ok: false, why: 'full' };
+    // A held call keeps its place at the server until its agent has answered.
+    const hasRoom = inFlight + upstream.held < config.concurrency && upstream.admits(call);
+    return hasRoom ? { ok: true } : { ok: false, why: 'full' };
   }
 
   async function run(call: Call, context: RunContext): Promise<CalleeAnswer> {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type Buckets, openBuckets } from '../../shared/bus/buckets.ts';
+import { openWorkerBuckets, type WorkerBuckets } from '../../shared/bus/buckets.ts';
 import { type BusAddress, connectBus } from '../../shared/bus/connect.ts';
 import { remember } from '../../shared/bus/remembered.ts';
 import { subjectsOf, token } from '../../shared/bus/subjects.ts';
@@ -34,7 +34,7 @@ export async function startWorker({ server, config, bus, tenant, log }: WorkerOp
     connectBus({ ...bus, name: `${name} calls`, log }),
     connectBus({ ...bus, name: `${name} control`, log }),
   ]);
-  const buckets = await openBuckets(control, tenant);
+  const buckets = await openWorkerBuckets(control, tenant);
   const urls = config.url === undefined ? [undefined] : [config.url].flat();
   const eraCaches = await Promise.all(urls.map((url) => openEraCache(buckets, server, config, url, log)));
   const instances = await Promise.all(
@@ -66,7 +66,7 @@ export async function startWorker({ server, config, bus, tenant, log }: WorkerOp
 }
 
 /** What was found out about this very command or URL; another one is probed anew. */
-function openEraCache(buckets: Buckets, server: string, config: ServerConfig, url: string | undefined, log: Logger) {
+function openEraCache(buckets: WorkerBuckets, server: string, config: ServerConfig, url: string | undefined, log: Logger) {
   const digest = createHash('sha256')
     .update(JSON.stringify([config.command, config.args, url]))
     .digest('hex')

@@ -17,6 +17,7 @@ export interface CheckpointFacts {
   readonly writer: string;
   readonly head: Head;
   readonly closed?: boolean;
+  readonly lossAccepted?: boolean;
   readonly time: string;
 }
 
@@ -31,6 +32,7 @@ export function signCheckpoint(facts: CheckpointFacts, after: CheckpointHead, ke
     seq: facts.head.seq,
     hash: facts.head.hash,
     ...(facts.closed === true && { closed: true as const }),
+    ...(facts.lossAccepted === true && { lossAccepted: true as const }),
     prev: after.hash,
     key: keys.publicKey,
   };
@@ -53,7 +55,7 @@ export function readCheckpoint(line: string): Checkpoint | undefined {
     return undefined;
   }
   if (!isJsonObject(value) || value.v !== recordVersion || value.kind !== 'checkpoint') return undefined;
-  const { n, time, writer, seq, hash, closed, prev, key, sig } = value;
+  const { n, time, writer, seq, hash, closed, lossAccepted, prev, key, sig } = value;
   if (typeof n !== 'number' || typeof seq !== 'number' || typeof time !== 'string' || typeof writer !== 'string')
     return undefined;
   if (typeof hash !== 'string' || typeof prev !== 'string' || typeof key !== 'string' || typeof sig !== 'string')
@@ -67,6 +69,7 @@ export function readCheckpoint(line: string): Checkpoint | undefined {
     seq,
     hash,
     ...(closed === true && { closed: true as const }),
+    ...(lossAccepted === true && { lossAccepted: true as const }),
     prev,
     key,
     sig,

@@ -11,6 +11,10 @@ export interface Coverage {
   /** Last record that a checkpoint covers; 0 for none. */
   lastSeqOf(writer: string): number;
   isClosed(writer: string): boolean;
+  /** An operator has accepted since that what was covered then is lost. */
+  isLossAccepted(writer: string): boolean;
+  /** When that was, each time. */
+  readonly acceptedLosses: readonly string[];
 }
 
 export interface CoverageOptions {
@@ -23,6 +27,7 @@ interface WriterCoverage {
   readonly hashes: Map<number, string>;
   lastSeq: number;
   closed: boolean;
+  lossAccepted: boolean;
 }
 
 /** Checks signatures and chain of the checkpoints. One that is not signed by a trusted key is reported and covers nothing. */
@@ -33,6 +38,7 @@ export function coverageOf(
 ): Coverage {
   const writers = new Map<string, WriterCoverage>();
   const keys = new Set<string>();
+  const acceptedLosses: string[] = [];
   let before: { n: number; hash: string } | undefined;
   lines.forEach((line, index) => {
     const checkpoint = readCheckpoint(line);
@@ -59,7 +65,14 @@ export function coverageOf(
       report({ what: 'unknown_key', message: `checkpoint ${n} is signed by the key ${key}`, writer, seq });
       return;
     }
-    const known = writers.get(writer) ?? { hashes: new Map<number, string>(), lastSeq: 0, closed: false };
+    if (checkpoint.lossAccepted === true) {
+      acceptedLosses.push(checkpoint.time);
+      for (const each of writers.values()) each.lossAccepted = true;
+      return;
+    }
+    const fresh = { hashes: new Map<number, string>(), lastSeq: 0, closed: false, lossAccepted: false };
+    const known = writers.get(writer) ?? fresh;
+    known.lossAccepted = false;
     writers.set(writer, known);
     known.hashes.set(seq, hash);
     known.lastSeq = Math.max(known.lastSeq, seq);
@@ -71,5 +84,7 @@ export function coverageOf(
     hashAt: (writer, seq) => writers.get(writer)?.hashes.get(seq),
     lastSeqOf: (writer) => writers.get(writer)?.lastSeq ?? 0,
     isClosed: (writer) => writers.get(writer)?.closed ?? false,
+    isLossAccepted: (writer) => writers.get(writer)?.lossAccepted ?? false,
+    acceptedLosses,
   };
 }

@@ -174,6 +174,8 @@ export interface Checkpoint {
   readonly hash: string;
   /** The writer has ended: there is nothing after `seq`. */
   readonly closed?: true;
+  /** An operator has accepted that records covered before are lost. `writer` is empty and `seq` 0. */
+  readonly lossAccepted?: true;
   /** SHA-256 of the line of checkpoint n − 1; `genesis` in the first. */
   readonly prev: string;
   /** Ed25519 public key, raw, base64url. */

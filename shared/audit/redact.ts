@@ -60,11 +60,20 @@ export interface RecordRule {
 export function recordValue(value: JsonValue, rule: RecordRule, text: string = JSON.stringify(value)): Recorded {
   const bytes = Buffer.byteLength(text);
   if (rule.mode === 'none') return { mode: 'none', bytes };
-  if (bytes > rule.inlineBytes) return { mode: 'digest', bytes, sha256: sha256Hex(text) };
+  const isHmac = rule.mode === 'hmac';
+  if (bytes > rule.inlineBytes)
+    return isHmac ? whole(value, bytes, rule) : { mode: 'digest', bytes, sha256: sha256Hex(text) };
   const redacted: string[] = [];
-  const leaf = rule.mode === 'hmac' ? (plain: JsonValue) => hmacLeaf(rule.hmacKey, plain) : undefined;
+  const leaf = isHmac ? (plain: JsonValue) => hmacLeaf(rule.hmacKey, plain) : undefined;
   const kept = walk(value, rule.isSecret, leaf, '', 0, redacted);
+  // Many small leaves become far larger than they were.
+  if (isHmac && JSON.stringify(kept).length > 2 * rule.inlineBytes) return whole(value, bytes, rule);
   return { mode: rule.mode, bytes, value: kept, ...(redacted.length > 0 && { redacted }) };
+}
+
+/** One HMAC of all of it: a plain digest would let anybody test a guess. */
+function whole(value: JsonValue, bytes: number, { hmacKey }: RecordRule): Recorded {
+  return { mode: 'hmac', bytes, value: hmacLeaf(hmacKey, value) };
 }
 
 /** The value without what the patterns name; `redacted` receives the JSON pointers of what was left out. */

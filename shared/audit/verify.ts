@@ -38,6 +38,8 @@ export interface Verdict {
   readonly uncovered: number;
   /** Public keys that signed checkpoints. */
   readonly keys: readonly string[];
+  /** When an operator accepted that records were lost. */
+  readonly acceptedLosses: readonly string[];
 }
 
 export interface VerifyOptions {
@@ -87,7 +89,9 @@ export async function verifyRecords(
     const state = known ?? { seq: 0, hash: genesis, id: undefined };
     if (known === undefined) writers.set(record.writer, state);
     const isFirst = known === undefined;
-    const isNext = compare(record, state, isFirst && (beginsLate || partial), partial, report);
+    // Who wrote on in a new stream says so with its first record there.
+    const isAfterLoss = coverage.acceptedLosses.length > 0 && record.kind === 'event' && record.event === 'audit_gap';
+    const isNext = compare(record, state, isFirst && (beginsLate || partial || isAfterLoss), partial, report);
     const hash = sha256Hex(line);
     const claimed = coverage.hashAt(record.writer, record.seq);
     if (claimed !== undefined && claimed !== hash) {
@@ -110,6 +114,7 @@ export async function verifyRecords(
     checkpoints: options.checkpoints.length,
     uncovered,
     keys: coverage.keys,
+    acceptedLosses: coverage.acceptedLosses,
   };
 }
 
@@ -136,12 +141,13 @@ function compare(
   }
   if (seq > state.seq + 1) {
     if (partial) return true;
-    const missing = seq === state.seq + 2 ? `record ${state.seq + 1}` : `records ${state.seq + 1} to ${seq - 1}`;
+    const missing =
+      seq === state.seq + 2 ? `record ${state.seq + 1}` : `every record from ${state.seq + 1} to ${seq - 1}`;
     report({
       ...writer,
       seq: state.seq + 1,
       what: 'dropped',
-      message: `${missing} of writer ${record.writer} are missing`,
+      message: `${missing} of writer ${record.writer} is missing`,
     });
     return true;
   }
@@ -157,11 +163,12 @@ function compareEnds(
   report: (finding: Finding) => void,
 ): void {
   if (partial) return;
-  if (records === 0 && coverage.writers.length > 0 && !beginsLate) {
+  const expected = coverage.writers.filter((writer) => !coverage.isLossAccepted(writer));
+  if (records === 0 && expected.length > 0 && !beginsLate) {
     report({
       what: 'missing_stream',
-      message: `there is no record at all, and checkpoints of ${coverage.writers.length} writers say there were`,
-      writer: coverage.writers[0],
+      message: `there is no record at all, and checkpoints of ${expected.length} writers say there were`,
+      writer: expected[0],
       seq: 1,
     });
     return;
@@ -171,6 +178,7 @@ function compareEnds(
     const state = writers.get(writer);
     // All records of a writer that ended long ago may have expired.
     if (state === undefined && beginsLate) continue;
+    if (coverage.isLossAccepted(writer)) continue;
     const seq = state?.seq ?? 0;
     if (seq < signed) {
       const message = `writer ${writer} ends at record ${seq}, and its checkpoint says ${signed}: the rest was cut off`;

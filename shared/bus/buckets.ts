@@ -14,20 +14,50 @@ export interface Buckets {
   readonly interest: KV;
   /** The minted cluster secret. */
   readonly cluster: KV;
+  /** `<kind>.<name>` → the last turn of the kill switch for it. */
+  readonly blocks: KV;
+  /** `<server>.<tool>` → the definition that agents may rely on. */
+  readonly pins: KV;
+  /** `<server>.<key>` → the instance that keeps the state of an agent or session. */
+  readonly affinity: KV;
 }
 
 export const bucketTtl = {
   workersMs: 5_000,
   interestMs: 30_000,
   sessionsMs: 7 * 24 * 3_600_000,
+  affinityMs: 7 * 24 * 3_600_000,
 } as const;
 
-/** Opens the buckets and makes the missing ones, replicated three times where NATS is a cluster. */
-export async function openBuckets(nc: NatsConnection, tenant: string): Promise<Buckets> {
+/** Those that a worker may open: its NATS user can reach no other, and in these only the keys of its own server. */
+export type WorkerBuckets = Pick<Buckets, 'workers' | 'catalog' | 'interest'>;
+
+/** First part of the names of a tenant's buckets. */
+export function bucketPrefixOf(tenant: string): string {
+  return `toolbus_${tenant.replaceAll(/[^A-Za-z0-9_-]/g, '_')}`;
+}
+
+/** Opens the buckets of a worker and makes the missing ones, replicated three times where NATS is a cluster. */
+export async function openWorkerBuckets(nc: NatsConnection, tenant: string): Promise<WorkerBuckets> {
+  const open = opener(nc, tenant);
+  const [workers, catalog, interest] = await Promise.all([
+    open('workers', { ttl: bucketTtl.workersMs, storage: StorageType.File }),
+    open('catalog', { storage: StorageType.File }),
+    open('interest', { ttl: bucketTtl.interestMs, storage: StorageType.File }),
+  ]);
+  return { workers, catalog, interest };
+}
+
+/** Opens the one that holds the minted secret; with the permissions that toolbus gives out, a worker cannot. */
+export async function openClusterBucket(nc: NatsConnection, tenant: string): Promise<Pick<Buckets, 'cluster'>> {
+  return { cluster: await opener(nc, tenant)('cluster', { storage: StorageType.File }) };
+}
+
+function opener(nc: NatsConnection, tenant: string) {
   const kvm = new Kvm(jetstream(nc));
   const replicas = nc.info?.cluster === undefined ? 1 : 3;
-  const prefix = `toolbus_${tenant.replaceAll(/[^A-Za-z0-9_-]/g, '_')}`;
-  const open = async (name: string, options: { ttl?: number; storage: StorageType }): Promise<KV> => {
+  const prefix = bucketPrefixOf(tenant);
+  return async (name: string, options: { ttl?: number; storage: StorageType }): Promise<KV> => {
     const all = { history: 1, ...options };
     try {
       return await kvm.create(`${prefix}_${name}`, { ...all, replicas });
@@ -37,12 +67,20 @@ export async function openBuckets(nc: NatsConnection, tenant: string): Promise<B
       return kvm.create(`${prefix}_${name}`, { ...all, replicas: 1 });
     }
   };
-  const [workers, catalog, sessions, interest, cluster] = await Promise.all([
+}
+
+/** Opens all buckets and makes the missing ones. */
+export async function openBuckets(nc: NatsConnection, tenant: string): Promise<Buckets> {
+  const open = opener(nc, tenant);
+  const [workers, catalog, sessions, interest, cluster, blocks, affinity, pins] = await Promise.all([
     open('workers', { ttl: bucketTtl.workersMs, storage: StorageType.File }),
     open('catalog', { storage: StorageType.File }),
     open('sessions', { ttl: bucketTtl.sessionsMs, storage: StorageType.File }),
     open('interest', { ttl: bucketTtl.interestMs, storage: StorageType.File }),
     open('cluster', { storage: StorageType.File }),
+    open('blocks', { storage: StorageType.File }),
+    open('affinity', { ttl: bucketTtl.affinityMs, storage: StorageType.File }),
+    open('pins', { storage: StorageType.File }),
   ]);
-  return { workers, catalog, sessions, interest, cluster };
+  return { workers, catalog, sessions, interest, cluster, blocks, affinity, pins };
 }

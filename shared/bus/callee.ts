@@ -1,54 +1,18 @@
-import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
-import type { Logger } from 'pino';
-import { type Cancellation, type CancelSignal, createCancellation } from '../cancellation.ts';
+import type { Msg } from '@nats-io/transport-node';
 import { GatewayError } from '../errors.ts';
 import type { Call, CallNotification } from '../mcp/call.ts';
-import { isJsonObject, type JsonObject } from '../mcp/json.ts';
-import type { RpcError } from '../mcp/json-rpc.ts';
+import type { Admission, CalleeAnswer, CalleeOptions } from './callee-options.ts';
 import { flushed } from './flush.ts';
-import { type Control, decodeMessage, encodeMessage, type Frame, type Offer } from './frames.ts';
+import { type Control, decodeMessage, encodeMessage, type Frame } from './frames.ts';
 import { readJsonObject } from './json-bytes.ts';
 import { busLimits } from './limits.ts';
 import { createOutbox } from './outbox.ts';
-import { type Credit, createCredit, failureFrame, sendInParts } from './send-result.ts';
-import type { Subjects } from './subjects.ts';
+import { createQueueGroup } from './queue-group.ts';
+import { readOffer } from './read-offer.ts';
+import { failureFrame, sendResult } from './send-result.ts';
+import { createTakenCalls, type TakenCall } from './taken-calls.ts';
 
-/** What the worker answers a call with; `result` becomes JSON text here and nowhere later. */
-export type CalleeAnswer =
-  | {
-      readonly kind: 'result';
-      readonly resultType: string;
-      readonly result: JsonObject;
-      readonly park?: string | undefined;
-    }
-  | { readonly kind: 'error'; readonly error: RpcError };
-
-export interface RunContext {
-  /** Aborts with a GatewayError (`upstream_timeout`) or with `cancelled` as its reason. */
-  readonly signal: CancelSignal;
-  onNotification(notification: CallNotification): void;
-}
-
-/** Whether one more call may be taken now. */
-export type Admission =
-  | { readonly ok: true }
-  | {
-      readonly ok: false;
-      readonly why: 'full' | 'breaker' | 'draining' | 'down';
-      readonly retryAfterMs?: number | undefined;
-    };
-
-export interface CalleeOptions {
-  readonly nc: NatsConnection;
-  readonly subjects: Subjects;
-  readonly server: string;
-  readonly instance: string;
-  readonly log: Logger;
-  /** Asked for each offer, with the number of calls reserved or running. */
-  admit(inFlight: number, call: Call): Admission;
-  /** Runs the tool. Rejects with GatewayError. */
-  run(call: Call, context: RunContext): Promise<CalleeAnswer>;
-}
+export type { Admission, CalleeAnswer, CalleeOptions, RunContext } from './callee-options.ts';
 
 /** The worker's side of offer–accept–go. It listens to its own subjects at once and to the group's after `join`. */
 export interface Callee {
@@ -63,31 +27,15 @@ export interface Callee {
   drain(graceMs: number): Promise<void>;
 }
 
-/** reserved (waits for `go`) → running → done */
-interface Running {
-  readonly key: string;
-  readonly ingress: string;
-  readonly call: Call;
-  readonly abort: Cancellation;
-  state: 'reserved' | 'running';
-  /** Reservation end, then deadline. */
-  until: number;
-  hardCap: number;
-  parts: Uint8Array[];
-  partsWanted: number;
-  readonly credit: Credit;
-  startedAt: number;
-}
-
 export const cancelled = Symbol('cancelled');
 
 export function createCallee(options: CalleeOptions): Callee {
   const { nc, subjects, server, instance, log } = options;
   const outbox = createOutbox(nc, log);
-  const running = new Map<string, Running>();
-  const waiting = new Set<string>();
-  const group = new Map<string, Subscription>();
-  let tools: ReadonlySet<string> = new Set();
+  const taken = createTakenCalls();
+  const group = createQueueGroup(nc, subjects, server, onOffer);
+  /** Ingresses that were told `full`. */
+  const refusedTo = new Set<string>();
   let draining = false;
   let refused = 0;
   let onIdle: (() => void) | undefined;
@@ -100,9 +48,6 @@ export function createCallee(options: CalleeOptions): Callee {
   const alive = setInterval(sayAlive, busLimits.aliveMs);
   void followConnection();
 
-  /** Keys are counted by each ingress for itself, so both together name a call. */
-  const nameOf = (ingress: string, key: string) => `${ingress}.${key}`;
-
   function send(subject: string, frame: Frame, body?: Uint8Array | string): boolean {
     return outbox.send(subject, encodeMessage(frame, body));
   }
@@ -113,42 +58,50 @@ export function createCallee(options: CalleeOptions): Callee {
     if (decoded === undefined || decoded.head.k !== 'offer' || message.reply === undefined) return;
     const offer = decoded.head;
     // The same offer again: it must not take the place of the call that runs under its name.
-    if (running.has(nameOf(offer.ingress, offer.key))) return;
-    const call = readCall(offer, decoded.body);
+    if (taken.get(offer.ingress, offer.key) !== undefined) return;
+    const call = readOffer(offer, decoded.body);
     if (call === undefined || call.server !== server) {
       log.warn({ subject: message.subject }, 'an offer could not be read');
       return;
     }
-    const admission = draining ? ({ ok: false, why: 'draining' } as const) : admit(call);
-    if (!admission.ok) {
-      refused += 1;
-      if (admission.why === 'full') waiting.add(offer.ingress);
-      send(message.reply, { k: 'busy', instance, why: admission.why, retryAfterMs: admission.retryAfterMs });
-      return;
-    }
-    const now = performance.now();
-    const entry: Running = {
-      key: offer.key,
-      ingress: offer.ingress,
-      call,
-      abort: createCancellation(),
-      state: 'reserved',
-      until: now + busLimits.reservationMs,
-      hardCap: now + busLimits.hardCapMs,
-      parts: [],
-      partsWanted: offer.parts ?? 0,
-      credit: createCredit(busLimits.creditParts),
-      startedAt: now,
-    };
-    running.set(nameOf(offer.ingress, offer.key), entry);
-    send(message.reply, { k: 'accepted', instance });
+    const admission = admit(call);
+    if (admission.ok) {
+      taken.add(offer, call, 'reserved');
+      send(message.reply, { k: 'accepted', instance });
+    } else if (admission.why === 'full' && offer.wait === true && taken.waiting < (options.line ?? 0)) {
+      taken.add(offer, call, 'waiting');
+    } else refuse(offer, admission);
   }
 
   /** An ingress that offers to this very process does not know which of the server's tools it has. */
   function admit(call: Call): Admission {
-    const lacks =
-      group.size > 0 && call.method === 'tools/call' && call.target !== undefined && !tools.has(call.target);
-    return lacks && call.park === undefined ? { ok: false, why: 'down' } : options.admit(running.size, call);
+    if (draining) return { ok: false, why: 'draining' };
+    const lacks = call.method === 'tools/call' && call.target !== undefined && !group.has(call.target);
+    return lacks && call.park === undefined ? { ok: false, why: 'down' } : options.admit(taken.holding, call);
+  }
+
+  function refuse(
+    { ingress, key }: { readonly ingress: string; readonly key: string },
+    { why, retryAfterMs }: Extract<Admission, { ok: false }>,
+  ): void {
+    refused += 1;
+    if (why === 'full') refusedTo.add(ingress);
+    send(subjects.reply(ingress, key), { k: 'busy', instance, why, retryAfterMs });
+  }
+
+  /** Gives free slots to those that wait for one. */
+  function serveLine(): void {
+    for (let next = taken.firstWaiting(); next !== undefined; next = taken.firstWaiting()) {
+      const admission = admit(next.call);
+      if (admission.ok) {
+        taken.reserve(next);
+        send(subjects.reply(next.ingress, next.key), { k: 'accepted', instance });
+      } else if (admission.why === 'full') return;
+      else {
+        taken.remove(next);
+        refuse(next, admission);
+      }
+    }
   }
 
   function onControl(error: Error | null, message: Msg): void {
@@ -160,8 +113,11 @@ export function createCallee(options: CalleeOptions): Callee {
       sayAliveTo(control.ingress);
       return;
     }
-    const name = nameOf(control.ingress, control.key);
-    const entry = running.get(name);
+    if (control.k === 'abandon') {
+      options.abandon?.(control.park);
+      return;
+    }
+    const entry = taken.get(control.ingress, control.key);
     switch (control.k) {
       case 'go':
         if (entry?.state === 'reserved') start(entry);
@@ -176,15 +132,15 @@ export function createCallee(options: CalleeOptions): Callee {
       case 'release':
       case 'cancel':
         if (entry === undefined) return;
-        if (entry.state === 'reserved') done(entry);
-        else entry.abort.abort(cancelled);
+        if (entry.state === 'running') entry.abort.abort(cancelled);
+        else done(entry);
         return;
       default:
         control satisfies never;
     }
   }
 
-  function start(entry: Running): void {
+  function start(entry: TakenCall): void {
     let { call } = entry;
     if (entry.partsWanted > 0) {
       const params = entry.parts.length === entry.partsWanted ? readJsonObject(Buffer.concat(entry.parts)) : undefined;
@@ -207,46 +163,30 @@ export function createCallee(options: CalleeOptions): Callee {
       .catch((error: unknown) => fail(entry, error));
   }
 
-  function note(entry: Running, { method, params }: CallNotification): void {
-    if (!isRunning(entry)) return;
+  function note(entry: TakenCall, { method, params }: CallNotification): void {
+    if (!taken.has(entry)) return;
     const body = JSON.stringify(params);
     // Notifications are not worth chunking: one that does not fit is dropped, the call goes on.
-    if (body.length > busLimits.inlineBytes) return;
+    if (body.length > busLimits.noteBytes) return;
     if (method === 'notifications/progress')
       entry.until = Math.min(entry.hardCap, performance.now() + entry.call.timeoutMs);
     send(subjects.reply(entry.ingress, entry.key), { k: 'note', method }, body);
   }
 
-  async function answerWith(entry: Running, answer: CalleeAnswer): Promise<void> {
-    if (!isRunning(entry)) return;
+  async function answerWith(entry: TakenCall, answer: CalleeAnswer): Promise<void> {
+    if (!taken.has(entry)) return;
     const upstreamMs = performance.now() - entry.startedAt;
     const reply = subjects.reply(entry.ingress, entry.key);
-    if (answer.kind === 'error') {
-      send(reply, { k: 'error', error: answer.error, upstreamMs });
-      done(entry);
-      return;
+    if (answer.kind === 'error') send(reply, { k: 'error', error: answer.error, upstreamMs });
+    else {
+      const rest = sendResult(answer, upstreamMs, entry, (frame, body) => send(reply, frame, body));
+      if (rest !== undefined) await rest;
     }
-    const head: Frame = {
-      k: 'result',
-      resultType: answer.resultType,
-      isError: answer.result['isError'] === true ? true : undefined,
-      park: answer.park,
-      upstreamMs,
-    };
-    const text = JSON.stringify(answer.result);
-    if (text.length <= busLimits.inlineBytes / 3) send(reply, head, text);
-    else
-      await sendInParts(Buffer.from(text, 'utf8'), head, entry.credit, entry.abort.signal, (frame, body) =>
-        send(reply, frame, body),
-      );
     done(entry);
   }
 
-  /** False: it was answered for already, because it did not end in time. */
-  const isRunning = (entry: Running) => running.get(nameOf(entry.ingress, entry.key)) === entry;
-
-  function fail(entry: Running, error: unknown): void {
-    if (!isRunning(entry)) return;
+  function fail(entry: TakenCall, error: unknown): void {
+    if (!taken.has(entry)) return;
     const upstreamMs = performance.now() - entry.startedAt;
     if (entry.abort.signal.aborted && entry.abort.signal.reason === cancelled) {
       done(entry);
@@ -267,42 +207,42 @@ export function createCallee(options: CalleeOptions): Callee {
     done(entry);
   }
 
-  function done(entry: Running): void {
-    if (!running.delete(nameOf(entry.ingress, entry.key))) return;
-    const [next] = waiting;
-    if (next !== undefined && !draining) {
-      waiting.delete(next);
+  function done(entry: TakenCall): void {
+    if (!taken.remove(entry)) return;
+    serveLine();
+    const [next] = refusedTo;
+    if (next !== undefined && taken.waiting === 0 && !draining) {
+      refusedTo.delete(next);
       send(subjects.reply(next, 'free'), { k: 'free', server, instance });
     }
-    if (running.size === 0) onIdle?.();
+    if (taken.size === 0) onIdle?.();
   }
 
   function sweep(): void {
     const now = performance.now();
-    for (const entry of [...running.values()]) {
+    for (const entry of [...taken]) {
       if (now <= entry.until) continue;
       if (entry.state === 'reserved') done(entry);
-      else if (!entry.abort.signal.aborted) {
+      else if (entry.state === 'waiting') {
+        taken.remove(entry);
+        refuse(entry, { ok: false, why: 'full' });
+      } else if (!entry.abort.signal.aborted) {
         entry.abort.abort(new GatewayError('upstream_timeout', `no answer within ${entry.call.timeoutMs} ms`));
       } else if (now > entry.until + busLimits.answerGraceMs) {
         // The upstream did not even settle after the abort: answer for it.
         fail(entry, entry.abort.signal.reason);
       }
     }
+    // A slot may also become free without a call's end here, when the upstream gives up what it held.
+    serveLine();
   }
 
   function sayAlive(): void {
-    const ingresses = new Set<string>();
-    for (const entry of running.values()) ingresses.add(entry.ingress);
-    for (const ingress of ingresses) sayAliveTo(ingress);
+    for (const ingress of taken.ingresses()) sayAliveTo(ingress);
   }
 
   function sayAliveTo(ingress: string): void {
-    const keys: string[] = [];
-    for (const entry of running.values()) {
-      if (entry.ingress === ingress && entry.state === 'running') keys.push(entry.key);
-    }
-    send(subjects.reply(ingress, 'alive'), { k: 'alive', instance, keys });
+    send(subjects.reply(ingress, 'alive'), { k: 'alive', instance, keys: taken.runningOf(ingress) });
   }
 
   /** An ingress that lost its connection has given up what it had not started, and its `go` may come minutes later. */
@@ -313,36 +253,16 @@ export function createCallee(options: CalleeOptions): Callee {
   }
 
   function releaseReserved(): void {
-    for (const entry of [...running.values()]) if (entry.state === 'reserved') done(entry);
-  }
-
-  function join(names: Iterable<string>): void {
-    if (draining) return;
-    tools = new Set(names);
-    const wanted = new Set<string>([subjects.rpcs(server)]);
-    for (const tool of tools) wanted.add(subjects.tool(server, tool));
-    for (const [subject, subscription] of group) {
-      if (wanted.has(subject)) continue;
-      subscription.unsubscribe();
-      group.delete(subject);
-    }
-    for (const subject of wanted) {
-      if (!group.has(subject))
-        group.set(subject, nc.subscribe(subject, { queue: subjects.group(server), callback: onOffer }));
-    }
-  }
-
-  function leave(): void {
-    // Drained, so that an offer on its way is answered `busy` instead of costing its call the time in which nobody accepts.
-    for (const subscription of group.values()) subscription.drain().catch(() => undefined);
-    group.clear();
+    for (const entry of [...taken]) if (entry.state !== 'running') done(entry);
   }
 
   async function drain(graceMs: number): Promise<void> {
-    leave();
+    group.leave();
     draining = true;
+    // Refused: that this process stops.
+    serveLine();
     if (graceMs === 0) releaseReserved();
-    if (running.size > 0 && graceMs > 0) {
+    if (taken.size > 0 && graceMs > 0) {
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, graceMs);
         onIdle = () => {
@@ -353,7 +273,7 @@ export function createCallee(options: CalleeOptions): Callee {
     }
     // A `go` for one of these is answered `expired`, or by NATS when nobody listens: either way it runs elsewhere.
     releaseReserved();
-    for (const entry of [...running.values()]) {
+    for (const entry of [...taken]) {
       entry.abort.abort(new GatewayError('upstream_lost', 'the worker stopped before the tool had answered'));
       fail(entry, entry.abort.signal.reason);
     }
@@ -367,30 +287,16 @@ export function createCallee(options: CalleeOptions): Callee {
   }
 
   return {
-    join,
-    leave,
+    join(names) {
+      if (!draining) group.join(new Set(names));
+    },
+    leave: group.leave,
     drain,
     get inFlight() {
-      return running.size;
+      return taken.holding;
     },
     get refused() {
       return refused;
     },
   };
-}
-
-function readCall(offer: Offer, body: Uint8Array): Call | undefined {
-  const params = offer.parts === undefined ? readJsonObject(body) : {};
-  const head: unknown = offer.call;
-  if (params === undefined || !isJsonObject(head)) return undefined;
-  const { id, server, method, timeoutMs } = head;
-  if (
-    typeof id !== 'string' ||
-    typeof server !== 'string' ||
-    typeof method !== 'string' ||
-    typeof timeoutMs !== 'number'
-  ) {
-    return undefined;
-  }
-  return { ...(offer.call as Omit<Call, 'params'>), params };
 }

@@ -1,36 +1,17 @@
 import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import type { Logger } from 'pino';
-import type { CancelSignal } from '../cancellation.ts';
-import { GatewayError, reasons } from '../errors.ts';
-import type { Call, CallNotification, Reply } from '../mcp/call.ts';
+import { GatewayError } from '../errors.ts';
+import type { Call } from '../mcp/call.ts';
+import { type Attempt, type AttemptOptions, type AttemptOutcome, brokerGone, type RefusedWhy } from './attempt.ts';
+import { createFrameReader } from './attempt-frames.ts';
+import { encodeOffer } from './encode-offer.ts';
 import { type Control, decodeMessage, encodeMessage, type Frame } from './frames.ts';
-import { readJsonObject } from './json-bytes.ts';
 import { busLimits } from './limits.ts';
 import { createOutbox } from './outbox.ts';
 import { createPeers } from './peers.ts';
 import type { Subjects } from './subjects.ts';
 
-/** Why nobody took an offer. Nothing ran and nothing will: the call may be offered elsewhere. */
-export type RefusedWhy = 'full' | 'breaker' | 'draining' | 'down' | 'no_responders' | 'no_accept' | 'expired';
-
-export type AttemptOutcome =
-  | { readonly kind: 'answered'; readonly reply: Reply }
-  | {
-      readonly kind: 'refused';
-      readonly why: RefusedWhy;
-      readonly instance?: string | undefined;
-      readonly retryAfterMs?: number | undefined;
-    };
-
-export interface AttemptOptions {
-  /** Offer to this worker process; absent: to the queue group. */
-  readonly instance?: string | undefined;
-  /** Aborts when the agent no longer wants the answer. */
-  readonly signal: CancelSignal;
-  onNotification(notification: CallNotification): void;
-  /** What must be true before the tool may start (the intent is recorded); runs beside the offer. */
-  readonly beforeGo?: Promise<void> | undefined;
-}
+export type { AttemptOptions, AttemptOutcome, RefusedWhy } from './attempt.ts';
 
 /** The ingress' side of offer–accept–go: one inbox for all calls, one timer for all deadlines. */
 export interface Caller {
@@ -39,6 +20,8 @@ export interface Caller {
    * `upstream_timeout` and what the worker failed with; or with the signal's reason when the agent cancelled.
    */
   attempt(call: Call, options: AttemptOptions): Promise<AttemptOutcome>;
+  /** Tells a worker that nobody will answer the questions of the call it holds. What is lost on the way ends by its own deadline. */
+  abandon(server: string, instance: string, park: string): void;
   readonly inFlight: number;
   /** Frames that came for calls already answered. */
   readonly lateFrames: number;
@@ -55,28 +38,6 @@ export interface CallerOptions {
   readonly log: Logger;
 }
 
-/** offering → accepted (waits for `beforeGo`) → running → settled */
-interface Attempt {
-  readonly key: string;
-  readonly call: Call;
-  readonly options: AttemptOptions;
-  readonly startedAt: number;
-  state: 'offering' | 'accepted' | 'running' | 'settled';
-  instance: string;
-  /** When the worker must have answered, by the clock of this process. */
-  answerBy: number;
-  readonly hardCap: number;
-  /** How often in a row its process did not name it among its running calls. */
-  missed: number;
-  parts: Uint8Array[] | undefined;
-  partsBytes: number;
-  body: Uint8Array;
-  onAbort: (() => void) | undefined;
-  settle(outcome: AttemptOutcome): void;
-  fail(error: unknown): void;
-}
-
-const text = new TextEncoder();
 const noResponders = 503;
 
 export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Caller {
@@ -85,6 +46,15 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
   const peers = createPeers<Attempt>(probe, lose);
   const abandoned = new Map<string, { server: string; until: number }>();
   const freeListeners = new Set<(server: string, instance: string) => void>();
+  const readFrame = createFrameReader({
+    accepted: onAccepted,
+    refuse,
+    fail,
+    answer: (entry, reply) => end(entry, () => entry.settle({ kind: 'answered', reply })),
+    stop: (entry) => tell(entry, 'cancel'),
+    grant: (entry, chunks) =>
+      control(entry.call.server, entry.instance, { k: 'credit', ingress, key: entry.key, chunks }),
+  });
   let counter = 0;
   let lateFrames = 0;
   let disconnectedAt: number | undefined;
@@ -109,6 +79,10 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
     outbox.send(subjects.instanceControl(server, instance), encodeMessage(message, body));
   }
 
+  function tell(entry: Attempt, k: 'cancel' | 'release'): void {
+    control(entry.call.server, entry.instance, { k, ingress, key: entry.key });
+  }
+
   function attempt(call: Call, options: AttemptOptions): Promise<AttemptOutcome> {
     if (options.signal.aborted) return Promise.reject(options.signal.reason);
     if (disconnectedAt !== undefined || nc.isClosed()) return Promise.reject(brokerGone());
@@ -116,19 +90,7 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
     options.beforeGo?.catch(() => undefined);
     counter += 1;
     const key = counter.toString(36);
-    const { params, ...head } = call;
-    const body = text.encode(JSON.stringify(params));
-    const parts = body.length > busLimits.inlineBytes ? Math.ceil(body.length / busLimits.partBytes) : 0;
-    const offer = encodeMessage(
-      { k: 'offer', key, ingress, call: head, ...(parts > 0 ? { parts } : {}) },
-      parts > 0 ? undefined : body,
-    );
-    const subject =
-      options.instance !== undefined
-        ? subjects.instanceCall(call.server, options.instance)
-        : call.method === 'tools/call' && call.target !== undefined
-          ? subjects.tool(call.server, call.target)
-          : subjects.rpc(call.server, call.method);
+    const { subject, message, body } = encodeOffer(call, options, { ingress, key }, subjects);
     return new Promise((resolve, reject) => {
       const startedAt = performance.now();
       const entry: Attempt = {
@@ -141,9 +103,8 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
         answerBy: startedAt + busLimits.acceptMs,
         hardCap: startedAt + busLimits.hardCapMs,
         missed: 0,
-        parts: undefined,
-        partsBytes: 0,
-        body: parts > 0 ? body : noBytes,
+        assembly: undefined,
+        body,
         onAbort: undefined,
         settle: resolve,
         fail: reject,
@@ -152,7 +113,7 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
       entry.onAbort = onAbort;
       options.signal.addEventListener('abort', onAbort, { once: true });
       attempts.set(key, entry);
-      if (!outbox.send(subject, offer, subjects.reply(ingress, key))) end(entry, () => reject(brokerGone()));
+      if (!outbox.send(subject, message, subjects.reply(ingress, key))) end(entry, () => reject(brokerGone()));
     });
   }
 
@@ -175,12 +136,7 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
 
   function cancel(entry: Attempt): void {
     if (entry.state === 'offering') abandon(entry);
-    else
-      control(entry.call.server, entry.instance, {
-        k: entry.state === 'accepted' ? 'release' : 'cancel',
-        ingress,
-        key: entry.key,
-      });
+    else tell(entry, entry.state === 'accepted' ? 'release' : 'cancel');
     fail(entry, entry.options.signal.reason);
   }
 
@@ -208,7 +164,8 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
       onLate(key, frame);
       return;
     }
-    onFrame(entry, frame, decoded.body);
+    if (entry.state === 'running') peers.seen(entry.instance);
+    readFrame(entry, frame, decoded.body);
   }
 
   /**
@@ -251,76 +208,6 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
     }
   }
 
-  function onFrame(entry: Attempt, frame: Frame, body: Uint8Array): void {
-    switch (frame.k) {
-      case 'accepted':
-        if (entry.state === 'offering') onAccepted(entry, frame.instance);
-        return;
-      case 'busy':
-        if (entry.state === 'offering') refuse(entry, frame.why, frame.instance, frame.retryAfterMs);
-        return;
-      case 'expired':
-        if (entry.state !== 'offering') refuse(entry, 'expired', frame.instance);
-        return;
-    }
-    // Nobody can answer a call that no process was told to run.
-    if (entry.state !== 'running') return;
-    switch (frame.k) {
-      case 'note': {
-        peers.seen(entry.instance);
-        entry.answerBy = Math.min(entry.hardCap, performance.now() + entry.call.timeoutMs + busLimits.answerGraceMs);
-        const params = readJsonObject(body);
-        if (params !== undefined) entry.options.onNotification({ method: frame.method, params });
-        return;
-      }
-      case 'chunk':
-        onChunk(entry, body);
-        return;
-      case 'result': {
-        const whole = entry.parts === undefined ? body : Buffer.concat([...entry.parts, body]);
-        const reply: Reply = {
-          kind: 'result',
-          resultType: frame.resultType,
-          body: whole,
-          isError: frame.isError === true,
-          instance: entry.instance,
-          park: frame.park,
-          timing: timing(entry, frame.upstreamMs),
-        };
-        peers.seen(entry.instance);
-        end(entry, () => entry.settle({ kind: 'answered', reply }));
-        return;
-      }
-      case 'error': {
-        const reply: Reply = {
-          kind: 'error',
-          error: frame.error,
-          instance: entry.instance,
-          timing: timing(entry, frame.upstreamMs),
-        };
-        peers.seen(entry.instance);
-        end(entry, () => entry.settle({ kind: 'answered', reply }));
-        return;
-      }
-      case 'failed':
-        fail(
-          entry,
-          new GatewayError(Object.hasOwn(reasons, frame.reason) ? frame.reason : 'upstream_lost', frame.message, {
-            executed: frame.executed,
-            upstreamMs: frame.upstreamMs,
-            ...(frame.retryAfterMs === undefined ? {} : { retryAfterMs: frame.retryAfterMs }),
-          }),
-        );
-        return;
-      default:
-        return;
-    }
-  }
-
-  function timing(entry: Attempt, upstreamMs: number) {
-    return { totalMs: performance.now() - entry.startedAt, upstreamMs };
-  }
-
   function onAccepted(entry: Attempt, instance: string): void {
     if (performance.now() > entry.startedAt + entry.call.timeoutMs) {
       // This process stood still for so long that the agent's time is over: too late to begin.
@@ -342,7 +229,7 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
         if (entry.state === 'accepted') go(entry);
       },
       (error: unknown) => {
-        control(entry.call.server, instance, { k: 'release', ingress, key: entry.key });
+        tell(entry, 'release');
         fail(entry, error);
       },
     );
@@ -360,6 +247,7 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
     }
     entry.body = noBytes;
     entry.state = 'running';
+    entry.options.onGo?.(entry.instance);
     entry.answerBy = Math.min(entry.hardCap, performance.now() + entry.call.timeoutMs + busLimits.answerGraceMs);
     // With a reply subject the server says at once when the process is gone, and then the tool never started.
     outbox.send(
@@ -369,31 +257,11 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
     );
   }
 
-  function onChunk(entry: Attempt, body: Uint8Array): void {
-    peers.seen(entry.instance);
-    entry.parts ??= [];
-    entry.parts.push(body);
-    entry.partsBytes += body.length;
-    if (entry.partsBytes > busLimits.maxBodyBytes) {
-      control(entry.call.server, entry.instance, { k: 'cancel', ingress, key: entry.key });
-      fail(entry, new GatewayError('bad_upstream_output', 'the result is too large', { executed: 'yes' }));
-      return;
-    }
-    if (entry.parts.length % (busLimits.creditParts / 2) === 0) {
-      control(entry.call.server, entry.instance, {
-        k: 'credit',
-        ingress,
-        key: entry.key,
-        chunks: busLimits.creditParts / 2,
-      });
-    }
-  }
-
   /** The process is gone: what it was running has an unknown end; what it had only accepted never starts. */
   function lose(instance: string): void {
     for (const entry of peers.lose(instance)) {
       // It may only have stood still: then it must not go on with what nobody waits for.
-      control(entry.call.server, instance, { k: 'cancel', ingress, key: entry.key });
+      tell(entry, 'cancel');
       if (entry.state === 'accepted') refuse(entry, 'expired', instance);
       else
         fail(
@@ -442,7 +310,7 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
       refuse(entry, 'no_accept');
       return;
     }
-    control(entry.call.server, entry.instance, { k: 'cancel', ingress, key: entry.key });
+    tell(entry, 'cancel');
     fail(entry, new GatewayError('upstream_timeout', `no answer within ${entry.call.timeoutMs} ms`));
   }
 
@@ -467,6 +335,7 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
 
   return {
     attempt,
+    abandon: (server, instance, park) => control(server, instance, { k: 'abandon', park }),
     get inFlight() {
       return attempts.size;
     },
@@ -484,9 +353,7 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
       clearInterval(sweeper);
       subscription.unsubscribe();
       for (const entry of [...attempts.values()]) {
-        if (entry.state === 'running') {
-          control(entry.call.server, entry.instance, { k: 'cancel', ingress, key: entry.key });
-        }
+        if (entry.state === 'running') tell(entry, 'cancel');
         fail(
           entry,
           entry.state === 'running'
@@ -501,7 +368,3 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
 
 const noBytes = new Uint8Array(0);
 const probePrefix = 'p-';
-
-function brokerGone(): GatewayError {
-  return new GatewayError('broker_unavailable', 'the message bus is not reachable', { retryAfterMs: 1_000 });
-}

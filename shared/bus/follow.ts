@@ -6,8 +6,11 @@ export interface FollowOptions {
   /** Key filter such as `github.>`; absent: all keys. */
   readonly filter?: string | undefined;
   readonly log: Logger;
-  /** `value` undefined: the key was deleted. Called for what is there already, then for every change. */
-  onEntry(key: string, value: Uint8Array | undefined): void;
+  /**
+   * `value` undefined: the key was deleted. Called for what is there already, then for every change, and again for all that is there
+   * after the watch broke. `revision` grows with every change of the bucket.
+   */
+  onEntry(key: string, value: Uint8Array | undefined, revision: number): void;
 }
 
 export interface Following {
@@ -32,7 +35,7 @@ export function followBucket({ kv, filter, log, onEntry }: FollowOptions): Follo
         stop = () => watch.stop();
         if (await isEmpty(kv, filter)) ready();
         for await (const entry of watch) {
-          onEntry(entry.key, entry.operation === 'PUT' ? entry.value : undefined);
+          onEntry(entry.key, entry.operation === 'PUT' ? entry.value : undefined, entry.revision);
           if (entry.isUpdate || entry.delta === 0) ready();
         }
       } catch (error) {

@@ -16,6 +16,8 @@ export interface Offer {
   readonly call: object;
   /** The params follow in that many `part` messages after `accepted`, because they are too large for one message. */
   readonly parts?: number | undefined;
+  /** It may wait a moment for a slot instead of being refused. */
+  readonly wait?: boolean | undefined;
 }
 
 /** Ingress → instance. `go` starts the accepted call; without it the tool never runs. `ingress` and `key` together name the call. */
@@ -28,6 +30,8 @@ export type Control =
   | { readonly k: 'part'; readonly ingress: string; readonly key: string }
   /** The ingress has consumed chunks: send that many more. */
   | { readonly k: 'credit'; readonly ingress: string; readonly key: string; readonly chunks: number }
+  /** Nobody will answer the questions of this held call. */
+  | { readonly k: 'abandon'; readonly park: string }
   /** Are you there? Answered with `alive`. */
   | { readonly k: 'ping'; readonly ingress: string };
 
@@ -45,8 +49,8 @@ export type Frame =
   | { readonly k: 'expired'; readonly instance: string }
   /** A notification of the running call; the body is the JSON text of its params. */
   | { readonly k: 'note'; readonly method: string }
-  /** A part of the result's JSON text, in order; the rest follows. */
-  | { readonly k: 'chunk' }
+  /** A part of the result's JSON text, in order; the rest follows. The first one says how many bytes there are `of` it in all. */
+  | { readonly k: 'chunk'; readonly of?: number | undefined }
   /** The body is the JSON text of the result, or its last part. */
   | {
       readonly k: 'result';

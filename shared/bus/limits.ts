@@ -2,6 +2,8 @@
 export const busLimits = {
   /** No `accepted` within this time: offer the call elsewhere. */
   acceptMs: 250,
+  /** How long a worker keeps an offer that may wait for a slot; less than `acceptMs`, so that it says `busy` in time. */
+  lineMs: 150,
   /** A worker gives a reserved slot back when `go` does not come. */
   reservationMs: 5_000,
   /** Every worker process with running calls says `alive` this often to each ingress it works for. */
@@ -18,13 +20,20 @@ export const busLimits = {
   answerGraceMs: 500,
   /** No call lasts longer, whatever progress it reports (specification, basic/patterns/cancellation: always enforce a maximum). */
   hardCapMs: 600_000,
-  /** Larger bodies travel in parts. */
-  inlineBytes: 512 * 1024,
-  partBytes: 256 * 1024,
+  /** A larger notification is dropped. */
+  noteBytes: 512 * 1024,
+  /** Larger bodies travel in parts. Small ones: a NATS client takes them out of what it reads at once, but puts larger ones together anew. */
+  inlineBytes: 64 * 1024,
+  partBytes: 32 * 1024,
   /** Parts of a result that may be on their way before the ingress asks for more. */
-  creditParts: 16,
+  creditParts: 128,
   /** A result larger than this is refused as bad_upstream_output. */
   maxBodyBytes: 64 * 1024 * 1024,
   /** How often deadlines are looked at: one timer for all calls. */
   sweepMs: 50,
 } as const;
+
+/** Offers that a worker with so many slots keeps while all are taken. They hide the handshake: the next call starts when a slot is free. */
+export function lineOf(concurrency: number): number {
+  return Math.max(1, Math.floor(concurrency / 8));
+}

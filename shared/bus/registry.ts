@@ -2,7 +2,7 @@ import type { KV } from '@nats-io/kv';
 import type { Logger } from 'pino';
 import type { JsonObject } from '../mcp/json.ts';
 import type { InstanceStatus, Manifest } from '../mcp/manifest.ts';
-import { type Buckets, bucketTtl } from './buckets.ts';
+import { type Buckets, bucketTtl, type WorkerBuckets } from './buckets.ts';
 import { followBucket } from './follow.ts';
 import { readJsonObject } from './json-bytes.ts';
 import { token } from './subjects.ts';
@@ -21,7 +21,7 @@ export interface Announcer {
   close(): Promise<void>;
 }
 
-export function createAnnouncer(buckets: Buckets, status: () => InstanceStatus, log: Logger): Announcer {
+export function createAnnouncer(buckets: WorkerBuckets, status: () => InstanceStatus, log: Logger): Announcer {
   const { server, instance } = status();
   const key = `${token(server)}.${token(instance)}`;
   let failing = false;
@@ -65,14 +65,14 @@ export function createAnnouncer(buckets: Buckets, status: () => InstanceStatus, 
   };
 }
 
-async function lastKnownHash(buckets: Buckets, root: string): Promise<string | undefined> {
+async function lastKnownHash(buckets: WorkerBuckets, root: string): Promise<string | undefined> {
   const head = await buckets.catalog.get(`${root}.head`);
   const hash = head?.operation === 'PUT' ? readJsonObject(head.value)?.['hash'] : undefined;
   return typeof hash === 'string' ? hash : undefined;
 }
 
 /** Whether another living process still names that manifest: an ingress that starts now must be able to read it. */
-async function isServed(buckets: Buckets, root: string, hash: string, except: string): Promise<boolean> {
+async function isServed(buckets: WorkerBuckets, root: string, hash: string, except: string): Promise<boolean> {
   const keys: string[] = [];
   for await (const key of await buckets.workers.keys(`${root}.>`)) if (key !== except) keys.push(key);
   for (const key of keys) {

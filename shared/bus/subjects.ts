@@ -51,6 +51,22 @@ export interface Subjects {
   session(id: string): string;
   /** Answers of agents to questions, for the ingress that asked. */
   answers(ingress: string): string;
+  /** Events of one event stream of a legacy session. */
+  streamLog(session: string, stream: string): string;
+  /** Those of all. */
+  readonly streamLogs: string;
+  /** Questions of an ingress to whoever serves `id` for that purpose. */
+  ask(kind: string, id: string): string;
+  /** What ingresses tell each other of shared limits. */
+  limits(): string;
+  /** Packs of audit records by one writer. */
+  audit(writer: string): string;
+  /** Packs of all writers. */
+  audits(): string;
+  /** Signed heads of one writer's chain. */
+  checkpoint(writer: string): string;
+  /** Signed heads of all. */
+  checkpoints(): string;
   /** The queue group of a server. */
   group(server: string): string;
 }
@@ -70,7 +86,15 @@ export function subjectsOf(tenant = 'default'): Subjects {
     event: (server, what) => `${root}.evt.${token(server)}.${token(what)}`,
     events: (what) => `${root}.evt.*.${token(what)}`,
     session: (id) => `${root}.sess.${token(id)}.out`,
+    limits: () => `${root}.limits`,
     answers: (ingress) => `${root}.ans.${token(ingress)}`,
+    streamLog: (session, stream) => `${root}.sess.${token(session)}.log.${token(stream)}`,
+    streamLogs: `${root}.sess.*.log.*`,
+    ask: (kind, id) => `${root}.ask.${token(kind)}.${token(id)}`,
+    audit: (writer) => `${root}.audit.${token(writer)}`,
+    audits: () => `${root}.audit.*`,
+    checkpoint: (writer) => `${root}.checkpoint.${token(writer)}`,
+    checkpoints: () => `${root}.checkpoint.*`,
     group: (server) => token(server),
   };
 }

@@ -1,6 +1,7 @@
 import { isLoopback } from './network.ts';
 import { type Problem, showName } from './problems.ts';
 import type { Config, ServerConfig } from './schema.ts';
+import { keyOf } from './schema/agents.ts';
 import { find, type Tree } from './tree.ts';
 
 const minSecretLength = 32;
@@ -43,6 +44,13 @@ export function checkSense(config: Config, root: Tree): Problem[] {
     if (server.url !== undefined && Object.keys(server.headers).length > 0 && [server.url].flat().some(isClearText)) {
       warn(['servers', name, 'url'], 'its headers cross the network unencrypted; use https');
     }
+    const { auth } = server;
+    if (auth !== undefined && auth.issuer === undefined && auth.tokenUrl === undefined) {
+      warn(
+        ['servers', name, 'auth'],
+        'without issuer, its credentials go to whatever authorization server the server names first',
+      );
+    }
     if (server.command === undefined && (server.args.length > 0 || Object.keys(server.env).length > 0)) {
       warn(['servers', name], 'args and env mean nothing for a url');
     }
@@ -52,6 +60,15 @@ export function checkSense(config: Config, root: Tree): Problem[] {
   }
   if (Object.keys(config.servers).length === 0) warn(['servers'], 'no servers: there is nothing to offer');
   for (const [name, agent] of Object.entries(config.agents)) {
+    agent.keys.forEach((key, index) => {
+      if (keyOf(key).endsAt <= Date.now()) warn(['agents', name, 'keys', index], 'has expired');
+    });
+    if (config.auth.mode === 'oauth' && agent.keys.length === 0 && agent.subjects.length === 0) {
+      warn(['agents', name], 'has neither subjects nor keys, so nobody can be it');
+    }
+    if (config.auth.mode !== 'oauth' && agent.subjects.length > 0) {
+      warn(['agents', name, 'subjects'], 'means nothing unless auth.mode is oauth');
+    }
     if (config.auth.mode === 'keys' && agent.keys.length === 0) {
       warn(['agents', name], `has no keys, so nobody can be it; toolbus keys new ${showName(name)} makes one`);
     }
@@ -63,6 +80,10 @@ export function checkSense(config: Config, root: Tree): Problem[] {
         }
       });
     }
+  }
+  const { resource } = config.auth;
+  if (resource !== undefined && isClearText(resource)) {
+    warn(['auth', 'resource'], 'is http: keys and tokens cross the network unencrypted; use https');
   }
   if (config.auth.mode === 'none') warn(['auth', 'mode'], 'anybody who reaches the listener may use every tool');
   const secret = config.cluster.secret.length;

@@ -28,13 +28,13 @@ const typeAliases: ReadonlyMap<string, string> = new Map([
 /**
  * Makes `mcpServers` (Claude, Cursor and others) mean `servers`. A file is a client's own when it has `mcpServers`, or VS Code's `servers` with
  * `inputs`, and no section of ours; there unknown keys become warnings, and names that cannot be ours are adapted. In our own file both keys may
- * stand as long as no name is in both.
+ * stand as long as no name is in both. `isClients`: the caller knows whose it is.
  */
-export function adoptClientServers(root: Tree, file: string): Adopted {
+export function adoptClientServers(root: Tree, file: string, isClients?: boolean): Adopted {
   if (root.kind !== 'map') return { root, clientFile: false, problems: [], warnings: [] };
   const { entries } = root;
   const theirs = entries.get('mcpServers');
-  const clientFile = isClientFile(entries, file);
+  const clientFile = isClients ?? isClientFile(entries, file);
   const problems: Problem[] = [];
   const warnings: Problem[] = [];
   const merged = new Map<string, Tree>(entries);

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
-import { extname, isAbsolute, relative } from 'node:path';
+import { dirname, extname, isAbsolute, relative, resolve } from 'node:path';
 import { exitCode, OperatorError } from '../errors.ts';
 import { checkNames, checkSense } from './checks.ts';
 import { adoptClientServers } from './client-file.ts';
@@ -70,7 +70,7 @@ export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
   }
   if ('problems' in valid || problems.length > 0) throw invalidConfig(shown, locate, problems);
 
-  const config = overrideFromEnvironment(settle(valid.config), env);
+  const config = overrideFromEnvironment(settle(valid.config, dirname(file)), env);
   const warnings = [...adopted.warnings, ...resolved.warnings, ...checkSense(config, resolved.root)]
     .toSorted((a, b) => a.at - b.at)
     .map((warning) => formatProblem(shown, locate, warning));
@@ -78,7 +78,7 @@ export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
     warnings.unshift(`${shown}: every user of this machine can change it, and so run programs`);
   const digest = createHash('sha256').update(text);
   for (const [path, content] of resolved.files) digest.update(`\0${path}\0${content}`);
-  const secrets = new Set([...resolved.secrets, config.cluster.secret]);
+  const secrets = new Set([...resolved.secrets, config.cluster.secret, ...config.cluster.previousSecrets]);
   return {
     config,
     file,
@@ -111,8 +111,8 @@ function showFile(file: string, cwd: string): string {
   return short.startsWith('..') || isAbsolute(short) ? file : short;
 }
 
-/** Names from outside must not meet `Object.prototype`, and each transport has one spelling. */
-function settle(config: Config): Config {
+/** Names from outside must not meet `Object.prototype`, each transport has one spelling, and paths are absolute. */
+function settle(config: Config, directory: string): Config {
   const servers: Config['servers'] = Object.create(null);
   for (const [name, server] of Object.entries(config.servers)) {
     const type = server.command !== undefined ? 'stdio' : server.type === 'streamable-http' ? 'http' : server.type;
@@ -120,6 +120,7 @@ function settle(config: Config): Config {
   }
   return {
     ...config,
+    tls: config.tls && { cert: resolve(directory, config.tls.cert), key: resolve(directory, config.tls.key) },
     servers,
     toolsets: Object.assign(Object.create(null), config.toolsets),
     agents: Object.assign(Object.create(null), config.agents),

@@ -8,6 +8,7 @@ import { cluster } from './schema/cluster.ts';
 import { pattern, serverName } from './schema/fields.ts';
 import { limits } from './schema/limits.ts';
 import { serverSchema } from './schema/servers.ts';
+import { tls } from './schema/tls.ts';
 
 export { natsUrl } from './schema/bus.ts';
 export { rate, serverName } from './schema/fields.ts';
@@ -32,6 +33,7 @@ export const configSchema = z.strictObject({
   agents: z.record(z.string().min(1).max(128), agentSchema).default({}).describe('Who may use what'),
   auth,
   access,
+  tls,
   limits,
   audit,
   nats,

@@ -6,6 +6,15 @@ export interface Principal {
   /** Agent name of the config, `development` for the minted key, `anonymous` with `auth.mode: none`. */
   readonly id: string;
   readonly method: 'key' | 'development' | 'none' | 'oauth';
+  /** Issuer and subject of its token: several of them may be one agent. */
+  readonly subject?: string | undefined;
+  /** Scopes of its token that the configuration knows, sorted; absent: scopes do not limit it. */
+  readonly scopes?: readonly string[] | undefined;
+}
+
+/** What belongs to one principal belongs to who gives the same text: an agent, or one subject of it. Tokens come and go beneath it. */
+export function identityOf({ id, subject }: Principal): string {
+  return subject === undefined ? id : `${id}\0${subject}`;
 }
 
 /** Severity names of MCP log messages, least severe first (RFC 5424). */
@@ -46,6 +55,8 @@ export interface Call {
   readonly headers: Readonly<Record<string, string>>;
   /** Set where only one worker process can go on: an answer to a question a held call asked, or affinity. */
   readonly instance?: string | undefined;
+  /** Names for whom the server keeps state by connection (`affinity` of its config); opaque. Absent where it keeps none. */
+  readonly affinity?: string | undefined;
   /** The held call in that worker process which `params.inputResponses` answers. */
   readonly park?: string | undefined;
 }

@@ -28,7 +28,8 @@ export async function runRounds(run: Run): Promise<void> {
   const starts: Readonly<Record<TargetName, StartTarget>> = {
     direct: directTarget(processes),
     floor: floorTarget(processes),
-    toolbus: toolbusTarget(processes, run.cli),
+    toolbus: toolbusTarget(processes, run.cli, 'toolbus'),
+    unaudited: toolbusTarget(processes, run.cli, 'unaudited'),
   };
   for (let round = 0; round < options.rounds; round++) {
     for (const suite of suites.filter(({ name }) => options.suites.includes(name))) {

@@ -9,6 +9,8 @@ import { until } from '../helpers/until.ts';
 /** A nats-server that a test may freeze, kill and start again on the same port and store. Its settings are NATS' own defaults. */
 export interface Broker {
   readonly url: string;
+  /** Where its streams are. */
+  readonly dir: string;
   signal(signal: NodeJS.Signals): void;
   /** SIGKILL; resolves when it is gone. */
   kill(): Promise<void>;
@@ -55,6 +57,7 @@ export async function startBroker(): Promise<Broker> {
 
   return {
     url: `nats://127.0.0.1:${port}`,
+    dir,
     signal: (signal) => void child.kill(signal),
     kill,
     async restart() {

@@ -18,6 +18,8 @@ export type Worker = Toolbus<WorkerReadyLine>;
 export interface RunArguments extends Omit<Program, 'id'> {
   /** Ignored by the upstream. */
   readonly padding?: string;
+  /** Likewise; the audit must not hold it. */
+  readonly password?: string;
 }
 
 export interface RigOptions {
@@ -28,6 +30,7 @@ export interface RigOptions {
   /** More of the server's configuration. */
   readonly server?: object;
   readonly limits?: object;
+  readonly audit?: object;
   /** Agents beside the one that `call` is made as. */
   readonly agents?: readonly string[];
 }
@@ -35,6 +38,8 @@ export interface RigOptions {
 export interface CallOptions {
   /** Name of another agent. */
   readonly agent?: string;
+  /** Another tool than `scripted__run`. */
+  readonly tool?: string;
   readonly signal?: AbortSignal;
 }
 
@@ -42,6 +47,8 @@ export interface CallOptions {
 export interface Rig {
   readonly broker: Broker;
   readonly ingress: Toolbus;
+  /** The file that ingress and workers were started with. */
+  readonly config: object;
   /** The workers of the start and those added since. */
   readonly workers: readonly Worker[];
   /** Every call so far. */
@@ -88,6 +95,7 @@ export async function openRig(options: RigOptions = {}): Promise<Rig> {
     agents,
     cluster: { secret },
     ...(options.limits && { limits: options.limits }),
+    ...(options.audit && { audit: options.audit }),
   };
   const broker = await startBroker();
   const workers: Worker[] = [];
@@ -102,7 +110,7 @@ export async function openRig(options: RigOptions = {}): Promise<Rig> {
   const ingress = await startIngress(broker.url, { config });
   for (let count = 0; count < (options.workers ?? 1); count += 1) await addWorker();
 
-  async function ask(program: RunArguments = {}, { agent = 'tester', signal }: CallOptions = {}) {
+  async function ask(program: RunArguments = {}, { agent = 'tester', tool = 'scripted__run', signal }: CallOptions = {}) {
     next += 1;
     const id = `n${next}`;
     const startedAt = performance.now();
@@ -111,7 +119,7 @@ export async function openRig(options: RigOptions = {}): Promise<Rig> {
     try {
       answer = await callTool(
         ingress.ready.mcp,
-        'scripted__run',
+        tool,
         { ...program, id },
         { key: keys.get(agent), ...(signal && { signal }) },
       );
@@ -137,6 +145,7 @@ export async function openRig(options: RigOptions = {}): Promise<Rig> {
   return {
     broker,
     ingress,
+    config,
     workers,
     records,
     instances,

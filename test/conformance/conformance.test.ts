@@ -1,63 +1,45 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { type Fixture, startFixture } from '../helpers/fixture.ts';
-import { startNats } from '../helpers/nats.ts';
-import { startRoundRobinProxy } from '../helpers/round-robin-proxy.ts';
-import { startIngress, startToolbus, startWorker } from '../helpers/toolbus.ts';
+import { after, before, test } from 'node:test';
+import { startFixture } from '../helpers/fixture.ts';
 import { verifies } from '../requirements.ts';
+import { type Grid, startGrid, upstreams } from './cells.ts';
 import { type Requirements, runConformance, scoredScenarios } from './run.ts';
 
 /** Scored scenarios that may fail, by name. It is empty, and a row may only ever be taken away. */
 const expectedFailures: readonly string[] = [];
 
-const rows = [
+const fixturesThemselves = [
   { fixture: 'conformance-v2', requirements: '2026-07-28' },
   { fixture: 'conformance-v2', requirements: '2025-11-25' },
   { fixture: 'conformance-v1', requirements: '2025-11-25' },
 ] as const;
 
-for (const { fixture, requirements } of rows) {
+for (const { fixture, requirements } of fixturesThemselves) {
   test(`conformance ${requirements} - ${fixture} itself passes every scored scenario`, async () => {
     await using server = await startFixture(fixture);
-    await assertConforms(local(server.url), requirements);
-  });
-
-  test(`conformance ${requirements} - ${fixture} passes every scored scenario through the gateway`, async () => {
-    verifies(requirements === '2026-07-28' ? 'conformance:modern' : 'conformance:legacy');
-    await using server = await startFixture(fixture);
-    await using toolbus = await startToolbus({ config: configFor(server) });
-    await assertConforms(`${local(toolbus.ready.mcp)}/fixture`, requirements);
+    await assertConforms(server.url.replace('127.0.0.1', 'localhost'), requirements);
   });
 }
 
-test('conformance 2026-07-28 - two ingresses behind a round-robin proxy pass every scored scenario', async () => {
-  verifies('conformance:no-affinity');
-  await using server = await startFixture('conformance-v2');
-  const config = configFor(server);
-  await using nats = await startNats();
-  await using _worker = await startWorker('fixture', nats.url, { config });
-  await using first = await startIngress(nats.url, { config });
-  await using second = await startIngress(nats.url, { config });
-  await using proxy = await startRoundRobinProxy([first.ready.mcp, second.ready.mcp].map((url) => new URL(url).origin));
-  await assertConforms(`${proxy.origin}/mcp/fixture`, '2026-07-28');
-  assert.ok(
-    proxy.counts.every((count) => count > 10),
-    `both ingresses were asked: ${proxy.counts.join(', ')}`,
-  );
+let grid: Grid;
+before(async () => {
+  grid = await startGrid(upstreams);
 });
+after(() => grid?.[Symbol.asyncDispose]());
 
-/** The suite sends no credentials, so the gateway asks for none; both sit on loopback. */
-function configFor(server: Fixture): object {
-  return {
-    servers: { fixture: { url: server.url } },
-    auth: { mode: 'none' },
-    cluster: { secret: 'conformance-conformance-conformance' },
-  };
-}
-
-/** The suite forges Host and Origin and therefore wants a URL that names localhost. */
-function local(url: string): string {
-  return url.replace('127.0.0.1', 'localhost');
+for (const requirements of ['2026-07-28', '2025-11-25'] as const) {
+  for (const upstream of upstreams) {
+    test(`conformance ${requirements} - a ${upstream.name} server passes every scored scenario through two ingresses`, async () => {
+      verifies(requirements === '2026-07-28' ? 'conformance:modern' : 'conformance:legacy', 'conformance:no-affinity');
+      const counts = [...grid.proxy.counts];
+      await assertConforms(grid.endpoint(upstream), requirements);
+      const asked = grid.proxy.counts.map((count, at) => count - (counts[at] ?? 0));
+      assert.ok(
+        asked.every((count) => count > 10),
+        `both ingresses were asked: ${asked.join(', ')}`,
+      );
+    });
+  }
 }
 
 async function assertConforms(url: string, requirements: Requirements): Promise<void> {

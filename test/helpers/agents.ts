@@ -63,7 +63,8 @@ function tapProgress(transport: Tapped): { listener: ((progress: number) => void
   return tap;
 }
 
-async function openV1(transport: Transport): Promise<Agent> {
+/** A client of SDK v1 on any transport. */
+export async function openV1(transport: Transport): Promise<Agent> {
   const client = new ClientV1(info, { capabilities });
   client.setRequestHandler(ElicitRequestSchema, () => elicited);
   client.setRequestHandler(CreateMessageRequestSchema, () => sampled);
@@ -82,11 +83,17 @@ async function openV1(transport: Transport): Promise<Agent> {
   };
 }
 
-async function openV2(url: URL, key: string | undefined, mode: 'legacy' | 'auto' | { pin: string }): Promise<Agent> {
+function openV2(url: URL, key: string | undefined, mode: Negotiation): Promise<Agent> {
+  return openV2On(new HttpV2(url, { requestInit: withKey(key) }), mode);
+}
+
+export type Negotiation = 'legacy' | 'auto' | { pin: string };
+
+/** A client of SDK v2 on any transport. */
+export async function openV2On(transport: Parameters<ClientV2['connect']>[0], mode: Negotiation): Promise<Agent> {
   const client = new ClientV2(info, { capabilities, versionNegotiation: { mode } });
   client.setRequestHandler('elicitation/create', () => elicited);
   client.setRequestHandler('sampling/createMessage', () => sampled);
-  const transport = new HttpV2(url, { requestInit: withKey(key) });
   await client.connect(transport);
   const tap = tapProgress(transport);
   return {

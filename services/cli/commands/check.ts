@@ -2,7 +2,7 @@ import { type LoadedConfig, loadConfig } from '../../../shared/config/load.ts';
 import { maskText, maskUrl, type ShownServer, showServer } from '../../../shared/config/mask.ts';
 import { type Runtime, type RuntimeFlags, requireSafeBind, resolveRuntime } from '../../../shared/config/runtime.ts';
 import { exitCode } from '../../../shared/errors.ts';
-import { createAuthenticate } from '../../ingress/access/authenticate.ts';
+import { checkIdentities } from '../../ingress/access/authenticate.ts';
 
 export interface CheckOptions {
   readonly file?: string | undefined;
@@ -21,8 +21,8 @@ export async function runCheck({ file, flags, env, cwd, json, stdout }: CheckOpt
   const runtime = resolveRuntime(flags ?? {}, env, cwd);
   const loaded = await loadConfig({ file, env, cwd, forUp: false, dataDir: runtime.dataDir });
   requireSafeBind(loaded.config, runtime.host);
-  // Refuses here what `up` and `ingress` would refuse: a mode that does not exist yet, a key that two agents share.
-  createAuthenticate(loaded.config);
+  // Refuses here what `up` and `ingress` would refuse: a key or a subject that two agents share.
+  checkIdentities(loaded.config);
   const report = describe(loaded, runtime);
   stdout.write(json ? `${JSON.stringify(report)}\n` : render(report));
   return exitCode.ok;
@@ -84,8 +84,8 @@ function describe({ config, file, secrets, warnings }: LoadedConfig, runtime: Ru
     auth: config.auth.mode,
     audit: config.audit.mode,
     listeners: {
-      mcp: address(runtime.host, runtime.port, '/mcp'),
-      admin: address(runtime.adminHost, runtime.adminPort, ''),
+      mcp: address(config.tls === undefined ? 'http' : 'https', runtime.host, runtime.port, '/mcp'),
+      admin: address('http', runtime.adminHost, runtime.adminPort, ''),
     },
     nats:
       url === undefined
@@ -95,8 +95,8 @@ function describe({ config, file, secrets, warnings }: LoadedConfig, runtime: Ru
   };
 }
 
-function address(host: string, port: number, path: string): string {
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port === 0 ? 'any' : port}${path}`;
+function address(scheme: string, host: string, port: number, path: string): string {
+  return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port === 0 ? 'any' : port}${path}`;
 }
 
 function render(report: CheckReport): string {

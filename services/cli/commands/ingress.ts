@@ -24,6 +24,7 @@ export async function runIngress(flags: CommonFlags): Promise<number> {
     config: loaded.config,
     bus,
     tenant: loaded.config.nats.tenant,
+    dataDir: runtime.dataDir,
     host: runtime.host,
     port: runtime.port,
     adminHost: runtime.adminHost,

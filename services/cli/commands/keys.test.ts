@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import { test } from 'node:test';
 import { configSchema } from '../../../shared/config/schema.ts';
 import { OperatorError } from '../../../shared/errors.ts';
-import { createAuthenticate } from '../../ingress/access/authenticate.ts';
+import { createAuthenticator } from '../../ingress/access/authenticate.ts';
 import { runKeysHash, runKeysNew } from './keys.ts';
 
 async function outputOf(run: (stdout: { write(text: string): void }) => Promise<number>): Promise<string> {
@@ -22,8 +22,10 @@ async function outputOf(run: (stdout: { write(text: string): void }) => Promise<
 test('keys new - the hash it prints lets the key in, as the agent it names', async () => {
   const { agent, key, hash } = JSON.parse(await outputOf((stdout) => runKeysNew('researcher', true, stdout)));
   const config = configSchema.parse({ agents: { [agent]: { keys: [hash] } } });
-  assert.deepEqual(createAuthenticate(config)(`Bearer ${key}`), { id: 'researcher', method: 'key' });
-  assert.equal(createAuthenticate(config)(`Bearer ${key}x`), undefined);
+  const { identify } = createAuthenticator(config);
+  const known = await identify(`Bearer ${key}`, '/mcp');
+  assert.deepEqual('principal' in known && known.principal, { id: 'researcher', method: 'key' });
+  assert.ok('status' in (await identify(`Bearer ${key}x`, '/mcp')));
 });
 
 test('keys hash - gives the hash of the key on stdin, line break or not', async () => {

@@ -1,5 +1,7 @@
+import type { BlockEvent } from '../../../shared/bus/blocks.ts';
 import { exitCode } from '../../../shared/errors.ts';
 import type { InstanceStatus } from '../../../shared/mcp/manifest.ts';
+import { blockText } from '../../ingress/blocks/blocks.ts';
 import type { CommonFlags } from '../flags.ts';
 import { table } from '../output/table.ts';
 import { withCore } from './with-core.ts';
@@ -13,15 +15,16 @@ export async function runServers(flags: CommonFlags): Promise<number> {
       disabled: config.servers[name]?.disabled === true,
       configured: Object.hasOwn(config.servers, name),
       instances: core.catalog.instances(name),
+      blocked: core.blocks.server(name),
     }));
     if (flags.json === true) {
       process.stdout.write(`${JSON.stringify({ servers })}\n`);
       return;
     }
-    const rows = servers.flatMap(({ name, disabled, instances }) =>
+    const rows = servers.flatMap(({ name, disabled, instances, blocked }) =>
       instances.length === 0
-        ? [[name, '', disabled ? 'disabled' : 'no worker', '', '', '', '', '', '']]
-        : instances.map((status) => rowOf(name, status)),
+        ? [[name, '', disabled ? 'disabled' : 'no worker', '', '', '', '', '', blocked ? blockText(blocked) : '']]
+        : instances.map((status) => rowOf(name, status, blocked)),
     );
     const header = ['server', 'instance', 'state', 'breaker', 'tools', 'in flight', 'via', 'version', 'last error'];
     process.stdout.write(`${table([header, ...rows])}\n`);
@@ -29,16 +32,16 @@ export async function runServers(flags: CommonFlags): Promise<number> {
   return exitCode.ok;
 }
 
-function rowOf(name: string, status: InstanceStatus): string[] {
+function rowOf(name: string, status: InstanceStatus, blocked: BlockEvent | undefined): string[] {
   return [
     name,
     status.instance,
-    status.state,
+    blocked === undefined ? status.state : 'blocked',
     status.breaker,
     String(status.tools),
     `${status.inFlight}/${status.concurrency}`,
     `${status.transport} ${status.protocolVersion ?? ''}`.trim(),
     status.serverVersion ?? '',
-    [status.lastError, status.hint].filter((text) => text !== undefined).join('; '),
+    [blocked && blockText(blocked), status.lastError, status.hint].filter((text) => text !== undefined).join('; '),
   ];
 }

@@ -7,6 +7,7 @@ import { latestLegacy } from '../../../shared/mcp/revisions.ts';
 import type { AgentReply, Handle } from '../../ingress/request.ts';
 import type { CommonFlags } from '../flags.ts';
 import { table } from '../output/table.ts';
+import { pinOf } from './tools-approve.ts';
 import { withCore } from './with-core.ts';
 
 /** Whoever may read the bus' credentials on this machine operates it. */
@@ -16,7 +17,10 @@ const operator: Principal = { id: 'operator', method: 'none' };
 export async function runToolsList(
   flags: CommonFlags & { agent?: string; server?: string; all?: boolean },
 ): Promise<number> {
-  await withCore(flags, async ({ catalog }) => {
+  await withCore(flags, async ({ catalog, checks }, config) => {
+    // What only shows when a schema is compiled is known here as at an ingress that was called.
+    if (flags.all === true)
+      for (const server of Object.keys(config.servers)) await checks.vet(catalog.tools(server));
     const rows = catalog.describe({ agent: flags.agent, server: flags.server, all: flags.all });
     if (flags.json === true) {
       process.stdout.write(`${JSON.stringify({ tools: rows })}\n`);
@@ -36,11 +40,12 @@ export async function runToolsList(
 
 /** `toolbus tools inspect TOOL`; exit code 5 when there is none of that name. */
 export async function runToolsInspect(tool: string, flags: CommonFlags): Promise<number> {
-  return withCore(flags, async ({ catalog }) => {
+  return withCore(flags, async (core, config) => {
+    const { catalog } = core;
     const row = catalog.describe({ all: true }).find(({ name }) => name === tool);
     if (row === undefined) throw unknownTool(tool);
     const definition = catalog.manifest(row.server)?.tools.find(({ name }) => name === row.tool) ?? {};
-    process.stdout.write(`${JSON.stringify({ ...row, definition }, undefined, flags.json === true ? undefined : 2)}\n`);
+    process.stdout.write(`${JSON.stringify({ ...row, pin: pinOf(core, config, row.server, row.tool), definition }, undefined, flags.json === true ? undefined : 2)}\n`);
     return exitCode.ok;
   });
 }
@@ -63,7 +68,7 @@ export async function runToolsCall(tool: string, words: readonly string[], flags
     if (!isJsonObject(result)) throw new OperatorError(exitCode.toolFailed, 'the tool answered no object');
     process.stdout.write(flags.json === true ? `${JSON.stringify(result)}\n` : `${showResult(result)}\n`);
     return result['isError'] === true ? exitCode.toolFailed : exitCode.ok;
-  });
+  }, { makesCalls: true });
 }
 
 function callTool(tool: string, args: JsonObject, handle: Handle): Promise<AgentReply> {

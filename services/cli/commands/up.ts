@@ -43,7 +43,13 @@ export async function runUp(flags: CommonFlags): Promise<number> {
   const { tenant } = loaded.config.nats;
   const starting =
     external === undefined
-      ? startEmbeddedNats({ dataDir: runtime.dataDir, log, tenant, servers: Object.keys(loaded.config.servers) })
+      ? startEmbeddedNats({
+          dataDir: runtime.dataDir,
+          log,
+          tenant,
+          servers: Object.keys(loaded.config.servers),
+          syncAlways: loaded.config.audit.durability === 'always',
+        })
       : undefined;
   const own = external === undefined ? undefined : busAddress(external, loaded.config);
   const fleet = createFleet({
@@ -66,6 +72,7 @@ export async function runUp(flags: CommonFlags): Promise<number> {
       config: loaded.config,
       bus,
       tenant,
+      dataDir: runtime.dataDir,
       host: runtime.host,
       port: runtime.port,
       adminHost: runtime.adminHost,

@@ -11,6 +11,8 @@ export interface EmbeddedNatsOptions {
   /** Names of the servers known at the start; their users need no reload. */
   readonly servers: readonly string[];
   readonly log: Logger;
+  /** See NatsServerOptions. */
+  readonly syncAlways?: boolean | undefined;
 }
 
 /** The nats-server of `up`, with a user for the ingress and one for the workers of each server. */
@@ -27,12 +29,13 @@ const userOf = (server: string) => `worker-${server}`;
 
 /** Throws what `startNatsServer` throws. */
 export async function startEmbeddedNats(options: EmbeddedNatsOptions): Promise<EmbeddedNats> {
-  const { dataDir, tenant, servers, log } = options;
+  const { dataDir, tenant, servers, log, syncAlways } = options;
   const rightsOf = (server: string): Permissions =>
     workerPermissions(tenant, server, userOf(server), bucketPrefixOf(tenant));
   const server = await startNatsServer({
     dataDir,
     log,
+    syncAlways,
     ownPermissions: ingressPermissions(Object.values(auditStreamNames(tenant))),
     users: new Map(servers.map((name) => [userOf(name), rightsOf(name)])),
   });

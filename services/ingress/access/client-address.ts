@@ -1,4 +1,4 @@
-import { type AddressList, canonicalAddress } from './addresses.ts';
+import { type AddressList, canonicalAddress } from '../../../shared/config/addresses.ts';
 
 /**
  * The agent's address: the socket's, or, behind trusted proxies, the rightmost entry of `X-Forwarded-For` that no trusted proxy wrote

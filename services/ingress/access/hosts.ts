@@ -1,5 +1,5 @@
+import { isLoopback } from '../../../shared/config/network.ts';
 import type { Config } from '../../../shared/config/schema.ts';
-import { canonicalAddress } from './addresses.ts';
 
 /** Which `Host` and `Origin` values the listener answers to: the defence against DNS rebinding. */
 export interface HostRules {
@@ -12,22 +12,16 @@ export interface HostRules {
 const hostSyntax = /^(\[[0-9a-f:.]+\]|[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?\.?)(?::(\d{1,5}))?$/;
 const loopbackNames = ['localhost', '127.0.0.1', '[::1]'];
 
-/** True when only this machine can reach a listener bound to `host`. */
-export function isLoopback(host: string): boolean {
-  if (host === 'localhost') return true;
-  const address = canonicalAddress(host);
-  return address !== undefined && (address.startsWith('127.') || address === '0:0:0:0:0:0:0:1');
-}
-
 /**
  * Rules for a listener bound to `bind`. On loopback the names of this machine are allowed with any port besides the configured ones.
- * Elsewhere `Host` is free unless `allowedHosts` names some, because a public name is not known to us; an `Origin` must be configured.
+ * So is the host of `publicUrl`, which the operator has named. Elsewhere `Host` is free unless `allowedHosts` names some, because a public name is not known to us; an `Origin` must be configured.
  */
-export function createHostRules(access: Config['access'], bind: string): HostRules {
+export function createHostRules(access: Config['access'], bind: string, publicUrl?: string): HostRules {
   const local = isLoopback(bind);
   const ownName = bind.includes(':') ? `[${bind}]` : bind;
   const defaults = local ? [...loopbackNames, ownName.toLowerCase()] : [];
-  const hosts = new Set([...defaults, ...access.allowedHosts.map((host) => host.toLowerCase())]);
+  const own = publicUrl === undefined ? [] : [new URL(publicUrl).host];
+  const hosts = new Set([...defaults, ...own, ...access.allowedHosts.map((host) => host.toLowerCase())]);
   const origins = new Set([
     ...defaults.flatMap((name) => [`http://${name}`, `https://${name}`]),
     ...access.allowedOrigins.map((origin) => origin.toLowerCase().replace(/\/$/, '')),

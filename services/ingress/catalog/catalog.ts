@@ -34,6 +34,8 @@ export interface View {
   list(kind: ListKind, era: 'modern' | 'legacy', cursor: string | undefined): ListPage;
   tool(name: string): Target | undefined;
   prompt(name: string): Target | undefined;
+  /** True for a tool of this view that is kept back because its definition is not the pinned one. */
+  hasChanged(name: string): boolean;
   /**
    * By exact list entry, else by template, else by the server that last returned a link to it, else by the only server whose
    * resources have that scheme, else by the only server that serves resources.

@@ -1,10 +1,14 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '../../../shared/mcp/json.ts';
 import type { ListKind } from './catalog.ts';
+import { inspectSchema } from '../validation/inspect.ts';
 import { isClean } from './clean-text.ts';
+import { deceives } from './look-alikes.ts';
 
-const maxNameLength = 256;
+/** As the specification recommends for tools (2026-07-28, server/tools, "Tool Names"). */
+const maxNameLength = 128;
+const maxLabelLength = 256;
 const maxUriLength = 8_192;
-const maxDescriptionLength = 16_384;
+const maxDescriptionLength = 65_536;
 const maxDefinitionLength = 262_144;
 const maxDepth = 100;
 
@@ -18,11 +22,12 @@ const reserved = new Set(['__proto__', 'constructor', 'prototype']);
 export function faultOf(kind: ListKind, definition: JsonObject, text: string): string | undefined {
   if (text.length > maxDefinitionLength) return `the definition is larger than ${maxDefinitionLength} characters`;
   return (
-    faultOfName(definition.name) ??
+    faultOfName(definition.name, kind) ??
     faultOfProse(definition) ??
     faultOfMembers(definition) ??
     { tools: faultOfTool, prompts: faultOfPrompt, resources: faultOfUri, resourceTemplates: faultOfTemplate }[kind](
       definition,
+      text,
     )
   );
 }
@@ -34,12 +39,16 @@ export function isTooDeep(value: JsonValue | undefined, depth = 0): boolean {
   return Object.values(value).some((inner: JsonValue | undefined) => isTooDeep(inner, depth + 1));
 }
 
-function faultOfName(name: JsonValue | undefined): string | undefined {
+function faultOfName(name: JsonValue | undefined, kind: ListKind): string | undefined {
   if (typeof name !== 'string' || name === '') return 'it has no name';
-  if (name.length > maxNameLength) return `the name is longer than ${maxNameLength} characters`;
+  // The name of a resource is a label; agents know it by its URI.
+  const isLabel = kind === 'resources' || kind === 'resourceTemplates';
+  const longest = isLabel ? maxLabelLength : maxNameLength;
+  if (name.length > longest) return `the name is longer than ${longest} characters`;
   if (reserved.has(name)) return 'the name is reserved';
   if (!isClean(name) || /[\t\r\n]/.test(name)) return 'the name holds control or invisible characters';
-  return undefined;
+  const deception = isLabel ? undefined : deceives(name);
+  return deception === undefined ? undefined : `the name is a look-alike: ${deception}`;
 }
 
 function faultOfProse({ title, description }: JsonObject): string | undefined {
@@ -59,11 +68,15 @@ function faultOfMembers(definition: JsonObject): string | undefined {
   return definition.icons === undefined || Array.isArray(definition.icons) ? undefined : 'icons is not an array';
 }
 
-function faultOfTool({ inputSchema, outputSchema }: JsonObject): string | undefined {
+function faultOfTool({ inputSchema, outputSchema }: JsonObject, text: string): string | undefined {
   if (!isJsonObject(inputSchema)) return 'inputSchema is not an object';
   if (inputSchema.type !== undefined && inputSchema.type !== 'object') return 'inputSchema is not of type "object"';
-  if (outputSchema === undefined || typeof outputSchema === 'boolean' || isJsonObject(outputSchema)) return undefined;
-  return 'outputSchema is not a schema';
+  const asked = inspectSchema(inputSchema, text);
+  if (!asked.ok) return `inputSchema is not usable: ${asked.why}`;
+  if (outputSchema === undefined || typeof outputSchema === 'boolean') return undefined;
+  if (!isJsonObject(outputSchema)) return 'outputSchema is not a schema';
+  const answered = inspectSchema(outputSchema, text);
+  return answered.ok ? undefined : `outputSchema is not usable: ${answered.why}`;
 }
 
 function faultOfPrompt({ arguments: args }: JsonObject): string | undefined {

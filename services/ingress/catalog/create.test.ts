@@ -125,7 +125,7 @@ test('catalog - one bad definition neither hides its neighbours nor reaches an a
     tool('constructor'),
     tool('array', { inputSchema: [] }),
     tool('string', { inputSchema: { type: 'string' } }),
-    tool('long', { description: 'x'.repeat(20_000) }),
+    tool('long', { description: 'x'.repeat(70_000) }),
     tool('bidi\u202e'),
     tool('meta', { _meta: 'x' }),
     tool('good'),

@@ -1,8 +1,10 @@
 import { LRUCache } from 'lru-cache';
 import type { Config } from '../../../shared/config/schema.ts';
 import type { Principal } from '../../../shared/mcp/call.ts';
+import type { JsonObject } from '../../../shared/mcp/json.ts';
 import type { InstanceStatus } from '../../../shared/mcp/manifest.ts';
 import type { Sealer } from '../../../shared/seal.ts';
+import { type BlockList, nothingBlocked } from '../blocks/blocks.ts';
 import { compilePolicies, type Policies, type Policy } from '../policy/policy.ts';
 import type { Endpoint } from '../request.ts';
 import { mergeCacheHints, unionCapabilities } from './capabilities.ts';
@@ -14,8 +16,10 @@ import { createInstances } from './instances.ts';
 import { instructionsOf, joinInstructions } from './instructions.ts';
 import { createLinkMemory } from './links.ts';
 import { createLister, type Lister } from './listed.ts';
-import { type Entry, type Offering, readManifest } from './offering.ts';
+import { type Entry, type Offering, type Quarantined, readManifest, usualDescription } from './offering.ts';
+import type { PinBoard } from './pins/pin-board.ts';
 import { createView, createViewLists, type Introduction, type ViewLists } from './view.ts';
+import { createWithholding, type Withholding } from './withheld.ts';
 
 export interface CatalogOptions {
   /** The configuration in force now. */
@@ -24,6 +28,19 @@ export interface CatalogOptions {
   readonly sealer: Sealer;
   /** Version of toolbus, for `serverInfo`. */
   readonly version?: string;
+  /** The kill switch; `configChanged` must be called when it turned. */
+  readonly blocks?: BlockList;
+  /** Pinned definitions; `configChanged` must be called when they change. */
+  readonly pins?: PinBoard;
+  /** Definitions of a new manifest that are kept from agents. */
+  onQuarantined?(server: string, quarantined: readonly Quarantined[]): void;
+}
+
+/** How many tools of a server agents do not get, and why. */
+export interface WithheldCount {
+  readonly server: string;
+  readonly status: 'quarantined' | 'changed';
+  readonly count: number;
 }
 
 /** The catalog together with the doors the bus and the configuration push through. */
@@ -36,6 +53,11 @@ export interface LiveCatalog extends Catalog {
   removeInstance(server: string, instance: string): void;
   /** Every tool and what became of it, for operators. Throws OperatorError for an agent or server nobody configured. */
   describe(query: ToolQuery): ToolRow[];
+  /** A server's tools that passed the checks, whether or not agents get them. */
+  tools(server: string): readonly Entry[];
+  /** A tool whose definition turned out to be unusable. False where that was known. */
+  condemn(definition: JsonObject, why: string): boolean;
+  withheld(): readonly WithheldCount[];
   /** Calls no listener back any more. */
   close(): void;
 }
@@ -65,7 +87,14 @@ interface Generation {
 
 /** A catalog that holds nothing yet. It opens no connection; the bus pushes manifests and heartbeats into it. */
 export function createCatalog(options: CatalogOptions): LiveCatalog {
+  const { blocks = nothingBlocked } = options;
   const offerings = new Map<string, Offering>();
+  const withholding = createWithholding(options.pins);
+  const descriptionOf = (server: string): number => {
+    const { servers } = options.config();
+    const own = Object.hasOwn(servers, server) ? servers[server] : undefined;
+    return own?.validation.descriptionCharacters ?? usualDescription;
+  };
   const instances = createInstances();
   const links = createLinkMemory();
   const changes = createChangeSignal();
@@ -76,12 +105,19 @@ export function createCatalog(options: CatalogOptions): LiveCatalog {
 
   const current = (): Generation => {
     const config = options.config();
-    if (generation?.config !== config) generation = createGeneration(config, offerings, prefixed);
+    if (generation?.config !== config) generation = createGeneration(config, offerings, prefixed, blocks, withholding);
     return generation;
   };
   const invalidate = (): void => {
     generation = undefined;
     changes.notify();
+  };
+  const configChanged = (): void => {
+    for (const [server, { manifest, maxDescription }] of offerings) {
+      const wanted = descriptionOf(server);
+      if (wanted !== maxDescription) offerings.set(server, readManifest(server, manifest, wanted));
+    }
+    invalidate();
   };
   const instancesChanged = (changed: boolean): void => {
     if (!changed) return;
@@ -123,11 +159,16 @@ export function createCatalog(options: CatalogOptions): LiveCatalog {
       cache: mergeCacheHints(manifests, differsByPrincipal(now.config)),
       sealer: options.sealer,
       links,
+      withheld: servers.flatMap((server) => {
+        const tools = offerings.get(server)?.entries.tools ?? [];
+        return tools.filter((entry) => withholding.of(entry, now.config)?.status === 'changed');
+      }),
     });
   };
 
   return {
     view(endpoint: Endpoint, principal: Principal): View | undefined {
+      if (blocks.agent(principal.id) !== undefined) return undefined;
       const now = current();
       const policy = policyAt(now, endpoint, principal);
       if (!policy) return undefined;
@@ -143,30 +184,47 @@ export function createCatalog(options: CatalogOptions): LiveCatalog {
     setManifest(server, manifest) {
       const known = offerings.get(server);
       if (manifest ? known?.manifest.hash === manifest.hash : !known) return;
-      if (manifest) offerings.set(server, readManifest(server, manifest));
-      else offerings.delete(server);
+      if (manifest) {
+        const offering = readManifest(server, manifest, descriptionOf(server));
+        offerings.set(server, offering);
+        if (offering.quarantined.length > 0) options.onQuarantined?.(server, offering.quarantined);
+      } else offerings.delete(server);
       invalidate();
     },
     manifest: (server) => offerings.get(server)?.manifest,
     instances: instances.of,
     onChange: changes.listen,
-    configChanged: invalidate,
+    configChanged,
     setInstance: (status) => instancesChanged(instances.set(status)),
     removeInstance: (server, instance) => instancesChanged(instances.remove(server, instance)),
     describe(query) {
-      const { servers, policies, aggregate } = current();
-      return describeOfferings({ servers, offerings, policies, aggregate }, query);
+      const { servers, policies, aggregate, config } = current();
+      return describeOfferings({ servers, offerings, policies, aggregate, blocks, withholding, config }, query);
     },
+    tools: (server) => offerings.get(server)?.entries.tools ?? [],
+    condemn(definition, why) {
+      const isNew = withholding.condemn(definition, why);
+      if (isNew) invalidate();
+      return isNew;
+    },
+    withheld: () => current().servers.flatMap((server) => countWithheld(server, offerings.get(server), withholding, options.config())),
     close: changes.close,
   };
 }
 
-function createGeneration(config: Config, offerings: ReadonlyMap<string, Offering>, listEntry: Lister): Generation {
-  const policies = compilePolicies(config);
+function createGeneration(
+  config: Config,
+  offerings: ReadonlyMap<string, Offering>,
+  listEntry: Lister,
+  blocks: BlockList,
+  withholding: Withholding,
+): Generation {
+  const policies = compilePolicies(config, blocks);
   const configured = Object.entries(config.servers);
   const servers = configured.length === 0 ? [...offerings.keys()] : namesOf(configured);
   servers.sort();
-  const offered = (entry: Entry) => policies.offersTool(entry.server, entry.target);
+  const offered = (entry: Entry) =>
+    policies.offersTool(entry.server, entry.target) && withholding.of(entry, config) === undefined;
   const shown = new Map(servers.flatMap((server) => entriesOf(server, offerings.get(server))));
   return {
     config,
@@ -177,6 +235,22 @@ function createGeneration(config: Config, offerings: ReadonlyMap<string, Offerin
     views: new LRUCache({ max: maxPolicies }),
     offered,
   };
+}
+
+function countWithheld(
+  server: string,
+  offering: Offering | undefined,
+  withholding: Withholding,
+  config: Config,
+): WithheldCount[] {
+  const late = (offering?.entries.tools ?? []).flatMap((entry) => withholding.of(entry, config)?.status ?? []);
+  const early = (offering?.quarantined ?? []).filter(({ kind }) => kind === 'tools').map(() => 'quarantined' as const);
+  const all = [...early, ...late];
+  return (['quarantined', 'changed'] as const).map((status) => ({
+    server,
+    status,
+    count: all.filter((one) => one === status).length,
+  }));
 }
 
 function namesOf(configured: readonly [string, { readonly disabled: boolean }][]): string[] {

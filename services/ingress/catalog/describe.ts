@@ -1,9 +1,12 @@
+import type { Config } from '../../../shared/config/schema.ts';
 import { exitCode, OperatorError } from '../../../shared/errors.ts';
+import { type BlockList, blockText } from '../blocks/blocks.ts';
 import type { Policies } from '../policy/policy.ts';
 import { cleanText } from './clean-text.ts';
 import type { Directory } from './directory.ts';
 import { fullName, naturalName } from './names.ts';
 import type { Entry, Offering } from './offering.ts';
+import type { Withholding } from './withheld.ts';
 
 export interface ToolQuery {
   /** Through the eyes of this agent; otherwise of someone who may use everything. */
@@ -22,7 +25,8 @@ export interface ToolRow {
   readonly tool: string;
   readonly title?: string;
   readonly description: string;
-  readonly status: 'visible' | 'renamed' | 'hidden' | 'quarantined';
+  /** `changed`: its definition is not the pinned one, and agents do not get it. */
+  readonly status: 'visible' | 'renamed' | 'hidden' | 'quarantined' | 'changed';
   /** Why it is not simply visible. */
   readonly reason?: string;
   /** Size of the definition: what it costs every agent that lists it. */
@@ -34,10 +38,16 @@ interface Sources {
   readonly offerings: ReadonlyMap<string, Offering>;
   readonly policies: Policies;
   readonly aggregate: Directory;
+  readonly blocks: BlockList;
+  readonly withholding: Withholding;
+  readonly config: Config;
 }
 
 /** Rows for `tools ls` and `tools inspect`, in the order of the lists. Throws OperatorError for an unknown agent or server. */
-export function describeOfferings({ servers, offerings, policies, aggregate }: Sources, query: ToolQuery): ToolRow[] {
+export function describeOfferings(
+  { servers, offerings, policies, aggregate, blocks, withholding, config }: Sources,
+  query: ToolQuery,
+): ToolRow[] {
   const policy = query.agent === undefined ? policies.everything : policies.ofAgent(query.agent);
   if (!policy) throw new OperatorError(exitCode.usage, `the config names no agent "${cleanText(query.agent ?? '')}"`);
   if (query.server !== undefined && !servers.includes(query.server))
@@ -54,12 +64,20 @@ export function describeOfferings({ servers, offerings, policies, aggregate }: S
       description: typeof shown.description === 'string' ? shown.description : '',
       bytes: Buffer.byteLength(JSON.stringify(definition)),
     };
+    const block = blocks.tool(server, target);
+    if (block !== undefined)
+      return { ...common, status: 'hidden', reason: cleanText(`${block.kind} ${block.name} is ${blockText(block)}`) };
     if (!policies.offersTool(server, target))
       return { ...common, status: 'hidden', reason: `servers.${server}.tools does not let it through` };
     if (!policy.permitsTool(server, target))
       return { ...common, status: 'hidden', reason: `agents.${query.agent} may not use it` };
-    if (common.name === fullName(server, target)) return { ...common, status: 'visible' };
-    return { ...common, status: 'renamed', reason: renamedBecause(server, target) };
+    const withheld = withholding.of(entry, config);
+    if (withheld !== undefined) return { ...common, ...withheld };
+    const remark = withholding.remark(entry, config);
+    if (common.name === fullName(server, target))
+      return { ...common, status: 'visible', ...(remark === undefined ? {} : { reason: remark }) };
+    const because = renamedBecause(server, target);
+    return { ...common, status: 'renamed', reason: remark === undefined ? because : `${because}; ${remark}` };
   };
   return wanted.flatMap((server) => {
     const offering = offerings.get(server);

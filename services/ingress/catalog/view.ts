@@ -8,6 +8,8 @@ import type { ListKind, ListPage, Target, View } from './catalog.ts';
 import type { Directory } from './directory.ts';
 import type { LinkMemory } from './links.ts';
 import type { Listed } from './listed.ts';
+import { naturalName } from './names.ts';
+import type { Entry } from './offering.ts';
 import { createPages, type Pages } from './pages.ts';
 import { createResourceIndex } from './resource-index.ts';
 
@@ -26,11 +28,13 @@ export interface ViewListsOptions {
   readonly cache: CacheHint;
   readonly sealer: Sealer;
   readonly links: LinkMemory;
+  /** Tools of these servers that agents do not get because their definition changed. */
+  readonly withheld: readonly Entry[];
 }
 
 /** What a principal with that policy finds under these servers. */
 export function createViewLists(options: ViewListsOptions): ViewLists {
-  const { directory, policy, servers, resourceServers, single, links } = options;
+  const { directory, policy, servers, resourceServers, single, links, withheld } = options;
   const permitted = (kind: ListKind, permits: (server: string, target: string) => boolean): readonly Listed[] =>
     directory.list(kind, servers).filter(({ entry }) => permits(entry.server, entry.target));
   const lists: Readonly<Record<ListKind, readonly Listed[]>> = {
@@ -81,6 +85,11 @@ export function createViewLists(options: ViewListsOptions): ViewLists {
     },
     tool: (name) => tools.get(name),
     prompt: (name) => prompts.get(name),
+    hasChanged: (name) =>
+      withheld.some(
+        ({ server, target }) =>
+          name === (single ? target : naturalName(server, target)) && policy.permitsTool(server, target),
+      ),
     ...index,
     vendorMethod: (method) => servers.find((server) => single && policy.permitsMethod(server, method)),
     rewritesUris: (server) => directory.rewritten.has(server),
@@ -104,6 +113,7 @@ export function createView(lists: ViewLists, introduction: Introduction): View {
     list: lists.list,
     tool: lists.tool,
     prompt: lists.prompt,
+    hasChanged: lists.hasChanged,
     resource: lists.resource,
     template: lists.template,
     agentUri: lists.agentUri,

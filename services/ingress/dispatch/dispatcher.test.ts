@@ -169,10 +169,21 @@ test('dispatcher - a waiting call that is cancelled leaves the queue', async () 
   await first;
 });
 
-test('dispatcher - a call bound to a process that is gone fails as upstream_lost and is offered nowhere else', async () => {
+test('dispatcher - a call bound to a process that is gone is offered nowhere else; only a held one has begun', async () => {
   const { dispatch, offers } = build([status('x')], () => refused('no_responders'));
-  await assert.rejects(dispatch({ instance: 'gone' }), reasonIs('upstream_lost'));
-  assert.deepEqual(offers, ['gone']);
+  await assert.rejects(dispatch({ instance: 'gone', park: 'held' }), reasonIs('upstream_lost'));
+  await assert.rejects(dispatch({ instance: 'gone' }), reasonIs('no_worker'));
+  assert.deepEqual(offers, ['gone', 'gone']);
+});
+
+test('dispatcher - a call bound to a full process waits for it, and one with an open breaker is told so', async () => {
+  const full = build([status('x'), status('y')], (_instance, n) => (n < 4 ? refused('full') : reply('x')));
+  assert.equal((await full.dispatch({ instance: 'x' })).instance, 'x');
+  assert.ok(full.offers.every((instance) => instance === 'x'));
+  const open = build([status('x')], () => refused('breaker'));
+  await assert.rejects(open.dispatch({ instance: 'x' }), reasonIs('circuit_open'));
+  const never = build([status('x')], () => refused('full'));
+  await assert.rejects(never.dispatch({ instance: 'x', timeoutMs: 500 }), reasonIs('overloaded'));
 });
 
 test('dispatcher - with one process dead and the other full, a call waits for the living one', async () => {

@@ -17,7 +17,7 @@ export interface Dispatcher {
   load(): ReadonlyMap<string, { readonly waiting: number; readonly inFlight: number }>;
 }
 
-export type DispatchOptions = Pick<AttemptOptions, 'signal' | 'onNotification' | 'beforeGo'>;
+export type DispatchOptions = Pick<AttemptOptions, 'signal' | 'onNotification' | 'beforeGo' | 'onGo'>;
 
 export interface DispatcherOptions {
   attempt(call: Call, options: AttemptOptions): Promise<AttemptOutcome>;
@@ -27,8 +27,8 @@ export interface DispatcherOptions {
   connected?(): boolean;
 }
 
-/** Offers of a call that only one process can go on with. */
-const maxPinnedOffers = 6;
+/** Offers that the only process which can go on with a call may leave unanswered. */
+const maxSilences = 6;
 /** A process that refuses in one of these ways is dead, frozen or cut off; its last heartbeat may still say otherwise. */
 const silent: ReadonlySet<RefusedWhy> = new Set(['no_responders', 'no_accept', 'expired']);
 /** A call waits at most this long for a slot. */
@@ -72,7 +72,7 @@ export function createDispatcher({ attempt, onFree, instances, connected }: Disp
           if (instances(call.server).some((status) => canServe(status) && !tried.has(status.instance))) continue;
         }
         if (someFull) {
-          lane.giveWay();
+          lane.giveWay(call.principal.id);
           entered = false;
           await lane.enter(call.principal.id, options.signal, waitUntil, true);
           entered = true;
@@ -88,7 +88,7 @@ export function createDispatcher({ attempt, onFree, instances, connected }: Disp
         tried = new Set(lane.suspects());
       }
     } finally {
-      if (entered) lane.leave();
+      if (entered) lane.leave(call.principal.id);
     }
   }
 
@@ -109,17 +109,31 @@ export function createDispatcher({ attempt, onFree, instances, connected }: Disp
     }
   }
 
-  /** Only one process can go on with this call. */
+  /** Only one process can go on with this call: the one that holds it, or that keeps the state of its agent. */
   async function pinned(call: Call, instance: string, options: DispatchOptions): Promise<Reply> {
-    for (let offers = 0; offers < maxPinnedOffers; offers += 1) {
-      const outcome = await attempt(call, { ...options, instance });
+    const deadline = performance.now() + call.timeoutMs;
+    const waitUntil = Math.min(deadline, performance.now() + maxWaitMs);
+    let silences = 0;
+    for (let offers = 0; ; offers += 1) {
+      const outcome = await attempt(inTime(call, deadline), { ...options, instance });
       if (outcome.kind === 'answered') return outcome.reply;
-      if (outcome.why !== 'full' && outcome.why !== 'no_accept') break;
+      const { why } = outcome;
+      if (why === 'no_accept') silences += 1;
+      const again = why === 'full' || (why === 'no_accept' && silences < maxSilences);
+      if (!again) throw refusedThere(call, instance, why);
+      if (performance.now() > waitUntil) throw overloadedThere(call.server);
       await sleep(againMs[Math.min(offers, againMs.length - 1)]);
     }
-    throw new GatewayError('upstream_lost', 'the worker that was to go on with this call is gone', {
-      executed: 'unknown',
-    });
+  }
+
+  function refusedThere(call: Call, instance: string, why: RefusedWhy): GatewayError {
+    // The tool of a held call has begun; any other call has not.
+    if (call.park !== undefined) {
+      const message = 'the worker that was to go on with this call is gone';
+      return new GatewayError('upstream_lost', message, { executed: 'unknown' });
+    }
+    if (why !== 'breaker') return noWorker(call.server);
+    return circuitOpen(instances(call.server).filter((status) => status.instance === instance));
   }
 
   /** Fails fast, without a round trip, where every process says that it cannot take calls. */
@@ -161,8 +175,14 @@ function brokerGone(): GatewayError {
   return new GatewayError('broker_unavailable', 'the message bus is not reachable', { retryAfterMs: 1_000 });
 }
 
+function overloadedThere(server: string): GatewayError {
+  const message = `the one worker of ${server} that this call must go to is busy`;
+  return new GatewayError('overloaded', message, { retryAfterMs: 1_000 });
+}
+
 function circuitOpen(instances: readonly InstanceStatus[]): GatewayError {
-  const retryAfterMs = Math.min(...instances.map((status) => status.retryAfterMs ?? 1_000));
+  const waits = instances.map((status) => status.retryAfterMs ?? 1_000);
+  const retryAfterMs = waits.length === 0 ? 1_000 : Math.min(...waits);
   return new GatewayError('circuit_open', 'the circuit breaker of this server is open', { retryAfterMs });
 }
 

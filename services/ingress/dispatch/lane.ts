@@ -6,6 +6,8 @@ import { createWaitQueue } from './wait-queue.ts';
 
 /** Waiting calls of one server in this ingress; more are refused as overloaded. */
 const maxWaiting = 2_000;
+/** So many may be of one agent: its calls in flight everywhere are then still far from what all agents together may have. */
+const maxWaitingPerAgent = maxWaiting / 2;
 /** A server whose slots are all taken by other ingresses is asked again after this time, if no worker says `free` before. */
 const askAgainMs = 100;
 /** A process that did not answer an offer is left alone for this long. */
@@ -20,9 +22,9 @@ export interface Lane {
   /** Resolves when it is this call's turn, by `performance.now()` until `waitUntil`. Rejects with `overloaded`, or with the signal's reason. `again`: it had its turn and found every slot taken. */
   enter(agent: string, signal: CancelSignal, waitUntil: number, again: boolean): Promise<void>;
   /** The call has ended. */
-  leave(): void;
+  leave(agent: string): void;
   /** The call found every slot taken by others: it leaves, and it is nobody's turn until a slot is free. */
-  giveWay(): void;
+  giveWay(agent: string): void;
   /** A slot is free. */
   unblock(): void;
   count(instance: string, by: 1 | -1): void;
@@ -33,18 +35,38 @@ export interface Lane {
 interface Waiter {
   readonly agent: string;
   start(): void;
+  /** Others have a better right to wait. */
+  refuse(): void;
 }
 
 const nobody: ReadonlySet<string> = new Set();
 
 export function createLane(instances: () => readonly InstanceStatus[]): Lane {
-  const queue = createWaitQueue<Waiter>(maxWaiting);
+  const byAgent = new Map<string, number>();
+  const queue = createWaitQueue<Waiter>({
+    capacity: maxWaiting,
+    perAgent: maxWaitingPerAgent,
+    inFlight: (agent) => byAgent.get(agent) ?? 0,
+    onPushedOut: (waiter) => waiter.refuse(),
+  });
   const own = new Map<string, number>();
   const suspected = new Map<string, number>();
   let inFlight = 0;
   let blockedTimer: NodeJS.Timeout | undefined;
 
   const hasRoom = () => blockedTimer === undefined && inFlight < (capacityOf(instances()) ?? Number.POSITIVE_INFINITY);
+
+  function starts(agent: string): void {
+    inFlight += 1;
+    byAgent.set(agent, (byAgent.get(agent) ?? 0) + 1);
+  }
+
+  function ends(agent: string): void {
+    inFlight -= 1;
+    const left = (byAgent.get(agent) ?? 0) - 1;
+    if (left > 0) byAgent.set(agent, left);
+    else byAgent.delete(agent);
+  }
 
   function pump(): void {
     while (queue.size > 0 && hasRoom()) queue.next()?.start();
@@ -66,7 +88,7 @@ export function createLane(instances: () => readonly InstanceStatus[]): Lane {
     },
     enter(agent, signal, waitUntil, again) {
       if (queue.size === 0 && hasRoom()) {
-        inFlight += 1;
+        starts(agent);
         return Promise.resolve();
       }
       return new Promise((resolve, reject) => {
@@ -78,8 +100,12 @@ export function createLane(instances: () => readonly InstanceStatus[]): Lane {
           agent,
           start() {
             stopWaiting();
-            inFlight += 1;
+            starts(agent);
             resolve();
+          },
+          refuse() {
+            stopWaiting();
+            reject(overloaded());
           },
         };
         const giveUp = (reason: unknown) => {
@@ -90,19 +116,16 @@ export function createLane(instances: () => readonly InstanceStatus[]): Lane {
         const timer = setTimeout(() => giveUp(overloaded()), Math.max(0, waitUntil - performance.now()));
         signal.addEventListener('abort', onAbort, { once: true });
         if (again) queue.putBack(agent, waiter);
-        else if (!queue.push(agent, waiter)) {
-          stopWaiting();
-          reject(overloaded());
-        }
+        else if (!queue.push(agent, waiter)) waiter.refuse();
       });
     },
-    leave() {
-      inFlight -= 1;
+    leave(agent) {
+      ends(agent);
       if (blockedTimer === undefined) pump();
       else unblock();
     },
-    giveWay() {
-      inFlight -= 1;
+    giveWay(agent) {
+      ends(agent);
       blockedTimer ??= setTimeout(unblock, askAgainMs);
     },
     unblock,

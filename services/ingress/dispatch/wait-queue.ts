@@ -1,27 +1,66 @@
 /**
- * Calls of one server that wait for a slot, with fair turns: each agent has a line of its own, and the lines take turns, so an agent
- * with a thousand waiting calls delays another one's single call by one turn.
+ * Calls of one server that wait for a slot, with fair turns: each agent has a line of its own, and the next turn is that of the agent
+ * with the fewest calls on their way; among equals the lines take turns. So an agent with a thousand waiting calls, or with long
+ * ones, delays another one's single call by one turn.
  */
 export interface WaitQueue<T> {
   readonly size: number;
-  /** False when the queue is full. */
+  /** False when neither this agent nor a more demanding one can make room. */
   push(agent: string, item: T): boolean;
-  /** At the head of its agent's line again, and that line is next: it had its turn but found no slot. */
+  /** At the head of its agent's line again, and that line is next among its equals: it had its turn but found no slot. */
   putBack(agent: string, item: T): void;
   next(): T | undefined;
   remove(agent: string, item: T): boolean;
 }
 
-export function createWaitQueue<T>(capacity: number): WaitQueue<T> {
+export interface WaitQueueOptions<T> {
+  /** Items in all. */
+  readonly capacity: number;
+  /** Items of one agent. */
+  readonly perAgent: number;
+  /** Calls of an agent that are on their way now. */
+  inFlight(agent: string): number;
+  /** The queue was full: the last item of the longest line made room for an agent with fewer, and is out. */
+  onPushedOut(item: T): void;
+}
+
+export function createWaitQueue<T>({ capacity, perAgent, inFlight, onPushedOut }: WaitQueueOptions<T>): WaitQueue<T> {
   const lines = new Map<string, T[]>();
   let size = 0;
+
+  /** Makes room for one item of `agent` where somebody has more than it would have. */
+  function pushOut(agent: string): boolean {
+    let longest: T[] | undefined;
+    for (const line of lines.values()) if (longest === undefined || line.length > longest.length) longest = line;
+    if (longest === undefined || longest.length <= (lines.get(agent)?.length ?? 0) + 1) return false;
+    const item = longest.pop();
+    size -= 1;
+    if (item !== undefined) onPushedOut(item);
+    return true;
+  }
+
+  function nextAgent(): string | undefined {
+    // One line is the usual case, and an agent with nothing on its way cannot be beaten.
+    let chosen: string | undefined;
+    let fewest = Number.POSITIVE_INFINITY;
+    for (const agent of lines.keys()) {
+      const calls = lines.size === 1 ? 0 : inFlight(agent);
+      if (calls >= fewest) continue;
+      chosen = agent;
+      fewest = calls;
+      if (calls === 0) break;
+    }
+    return chosen;
+  }
+
   return {
     get size() {
       return size;
     },
     push(agent, item) {
-      if (size >= capacity) return false;
       const line = lines.get(agent);
+      if ((line?.length ?? 0) >= perAgent) return false;
+      if (size >= capacity && !pushOut(agent)) return false;
       if (line === undefined) lines.set(agent, [item]);
       else line.push(item);
       size += 1;
@@ -36,9 +75,9 @@ export function createWaitQueue<T>(capacity: number): WaitQueue<T> {
       size += 1;
     },
     next() {
-      const first = lines.entries().next();
-      if (first.done === true) return undefined;
-      const [agent, line] = first.value;
+      const agent = nextAgent();
+      const line = agent === undefined ? undefined : lines.get(agent);
+      if (agent === undefined || line === undefined) return undefined;
       const item = line.shift();
       // A Map keeps insertion order: going to its end is waiting for the next turn.
       lines.delete(agent);

@@ -19,6 +19,52 @@ export function sendJson(
   res.end(body);
 }
 
+/** One JSON text in pieces that follow one another, so that a large body is never copied. `head` and `tail` are ASCII. */
+export interface Pieces {
+  readonly head: string;
+  readonly body: Uint8Array;
+  readonly tail: string;
+}
+
+/** Up to this size an answer leaves in one write with its headers; above, the copy would cost more than the second write. */
+const oneWriteBytes = 16_384;
+
+/** As `sendJson`, of a text in pieces. */
+export function sendPieces(
+  res: ServerResponse,
+  status: number,
+  { head, body, tail }: Pieces,
+  headers?: OutgoingHttpHeaders,
+): void {
+  if (res.headersSent || res.destroyed) return;
+  const length = head.length + body.byteLength + tail.length;
+  res.writeHead(status, { 'content-type': 'application/json', 'content-length': length, ...headers });
+  if (body.byteLength <= oneWriteBytes) {
+    // Node joins headers and body into one write for strings alone; latin1 carries every byte as it is.
+    const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('latin1');
+    res.end(head + text + tail, 'latin1');
+    return;
+  }
+  res.cork();
+  res.write(head, 'latin1');
+  res.write(body);
+  res.end(tail, 'latin1');
+  res.uncork();
+}
+
+export function joined({ head, body, tail }: Pieces): Buffer {
+  return Buffer.concat([Buffer.from(head, 'latin1'), body, Buffer.from(tail, 'latin1')]);
+}
+
+/** JSON text of an id in ASCII, so that it is the same bytes in every encoding it may be written with. */
+export function asciiJson(id: RequestId): string {
+  if (typeof id === 'number') return String(id);
+  return JSON.stringify(id).replaceAll(
+    /[\u0080-\uffff]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
 /** Sends an answer without body, such as 202 for a notification. */
 export function sendEmpty(res: ServerResponse, status: number, headers?: OutgoingHttpHeaders): void {
   if (res.headersSent || res.destroyed) return;

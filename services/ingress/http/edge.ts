@@ -1,5 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
+import type { Asks } from '../../../shared/bus/asks.ts';
+import type { ResourceEvents } from '../../../shared/bus/resource-events.ts';
+import type { ResourceInterest } from '../../../shared/bus/resource-interest.ts';
+import type { BusStreamLog } from '../../../shared/bus/stream-log.ts';
 import type { Config } from '../../../shared/config/schema.ts';
 import type { LogLevel, Principal } from '../../../shared/mcp/call.ts';
 import type { JsonObject } from '../../../shared/mcp/json.ts';
@@ -28,32 +32,37 @@ export interface SessionState {
 }
 
 /** Sessions across ingresses: what one ingress publishes reaches the one that holds the agent's stream. */
-export interface SessionBus {
+export interface SessionBus extends Asks, Omit<BusStreamLog, 'close'> {
   /** This ingress' own id: `[A-Za-z0-9]{10}`. */
   readonly ingress: string;
-  /** To the stream of the session, wherever it is held. Lost when nobody holds one. */
+  /** To whoever follows the session. Lost when nobody does. */
   deliver(sessionId: string, message: JsonObject): void;
-  /** This ingress holds the stream of the session; returns the function that lets go. */
+  /** This ingress follows the session; returns the function that lets go. */
   attach(sessionId: string, onMessage: (message: JsonObject) => void): () => void;
   /** An agent answered a question (a JSON-RPC response) that the given ingress had asked. */
   answer(ingress: string, sessionId: string, message: JsonObject): void;
   onAnswer(listener: (sessionId: string, message: JsonObject) => void): () => void;
   /** From memory; every ingress follows the same store. */
   state(sessionId: string): SessionState | undefined;
-  setState(sessionId: string, state: SessionState): Promise<void>;
+  /** What the store holds now, which memory may be a moment behind. */
+  freshState(sessionId: string): Promise<SessionState | undefined>;
+  /** Writes what `change` makes of the state, undefined being no change. It may be called several times. */
+  changeState(
+    sessionId: string,
+    change: (state: SessionState | undefined) => SessionState | undefined,
+  ): Promise<void>;
+  /** Tells when the state of a session is another, whichever ingress changed it. */
+  onState(listener: (sessionId: string) => void): () => void;
   /** Ends the session on every ingress. */
   revoke(sessionId: string): Promise<void>;
   revoked(sessionId: string): boolean;
   onRevoked(listener: (sessionId: string) => void): () => void;
 }
 
-/** Subscriptions to resources, counted over all agents of this ingress. URIs are the server's own. */
-export interface ResourceWatch {
-  /** Keeps the server's workers subscribed until the returned function is called. */
-  watch(server: string, uri: string): () => void;
-  /** Params of `notifications/resources/updated` as the server sent them. */
-  onUpdated(listener: (server: string, params: JsonObject) => void): () => void;
-}
+/** Subscriptions to resources, counted over all agents of this ingress, and what comes of them. URIs are the server's own. */
+export interface ResourceWatch
+  extends Pick<ResourceInterest, 'watch'>,
+    Pick<ResourceEvents, 'onUpdated' | 'position' | 'since'> {}
 
 /** What both edges are built from. */
 export interface EdgeDeps {

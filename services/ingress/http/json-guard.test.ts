@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
-import { maxDepth, maxKeys, parseGuarded } from './json-guard.ts';
+import { configSchema } from '../../../shared/config/schema.ts';
+import { type JsonBounds, parseGuarded } from './json-guard.ts';
 
-const parse = (text: string | Buffer) => parseGuarded(Buffer.from(text));
+const usual: JsonBounds = configSchema.parse({}).limits;
+const { jsonDepth: maxDepth, jsonKeys: maxKeys } = usual;
+const parse = (text: string | Buffer, bounds = usual) => parseGuarded(Buffer.from(text), bounds);
 
 function refusedWith(text: string | Buffer): number | undefined {
   const parsed = parse(text);
@@ -82,3 +85,16 @@ for (const [name, text, code] of rows) {
     assert.equal(refusedWith(text), code);
   });
 }
+
+test('json guard - the configuration may bound depth, members and strings more tightly', () => {
+  const tight = { jsonDepth: 4, jsonKeys: 3, stringLength: 5 };
+  const messageOf = (text: string) => {
+    const parsed = parse(text, tight);
+    return parsed.ok ? undefined : parsed.message;
+  };
+  assert.equal(messageOf('{"a":[[["12345"]]],"b":1,"c":1}'), undefined);
+  assert.equal(messageOf('[[[[[]]]]]'), 'Invalid request: nested deeper than 4');
+  assert.equal(messageOf('{"a":1,"b":1,"c":1,"d":1}'), 'Invalid request: more than 3 members');
+  assert.equal(messageOf('["123456"]'), 'Invalid request: a string is longer than 5');
+  assert.equal(messageOf('{"123456":1}'), 'Invalid request: a string is longer than 5');
+});

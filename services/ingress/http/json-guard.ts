@@ -3,8 +3,14 @@ import { isJsonObject } from '../../../shared/mcp/json.ts';
 import type { RequestId } from '../../../shared/mcp/json-rpc.ts';
 import { rpcCode } from '../../../shared/mcp/json-rpc.ts';
 
-export const maxDepth = 64;
-export const maxKeys = 10_000;
+/** What a body may hold besides its size: `limits` of the configuration. */
+export interface JsonBounds {
+  readonly jsonDepth: number;
+  /** Members of all objects together. */
+  readonly jsonKeys: number;
+  /** Characters of one string as JSON writes it; undefined: as long as the body may be. */
+  readonly stringLength?: number | undefined;
+}
 
 /** A body as JSON, or why it is refused with HTTP 400. */
 export type GuardedJson =
@@ -12,14 +18,14 @@ export type GuardedJson =
   | { readonly ok: false; readonly code: number; readonly message: string };
 
 /**
- * Parses a request body that nobody has checked yet. Refused: text that is not UTF-8 or not JSON (-32700); nesting deeper than 64, more than
- * 10,000 members, a member named twice in one object, members that reach a prototype, and numbers that JSON cannot
- * write again (-32600). What passes means the same to every JSON reader behind us.
+ * Parses a request body that nobody has checked yet. Refused: text that is not UTF-8 or not JSON (-32700); what is beyond `bounds`, a
+ * member named twice in one object, members that reach a prototype, and numbers that JSON cannot write again (-32600). What passes
+ * means the same to every JSON reader behind us.
  */
-export function parseGuarded(bytes: Buffer): GuardedJson {
+export function parseGuarded(bytes: Buffer, bounds: JsonBounds): GuardedJson {
   if (!isUtf8(bytes)) return notJson('the body is not UTF-8');
   const text = bytes.toString('utf8');
-  const keys = countKeys(text);
+  const keys = countKeys(text, bounds);
   if (typeof keys === 'string') return invalid(keys);
   let value: unknown;
   try {
@@ -60,23 +66,26 @@ const closeBrace = 0x7d;
  * Members of all objects, or why the text is refused. Runs before JSON.parse because that takes any depth, and what
  * writes JSON later does not. Of text that is not JSON the count means nothing.
  */
-function countKeys(text: string): number | string {
+function countKeys(text: string, { jsonDepth, jsonKeys, stringLength = text.length }: JsonBounds): number | string {
   let depth = 0;
   let keys = 0;
+  let end = 0;
   for (let at = 0; at < text.length; at += 1) {
     switch (text.charCodeAt(at)) {
       case quote:
-        at = endOfString(text, at);
-        if (at === -1) return keys;
+        end = endOfString(text, at);
+        if (end === -1) return keys;
+        if (end - at - 1 > stringLength) return `a string is longer than ${stringLength}`;
+        at = end;
         break;
       case colon:
         keys += 1;
-        if (keys > maxKeys) return `more than ${maxKeys} members`;
+        if (keys > jsonKeys) return `more than ${jsonKeys} members`;
         break;
       case openBrace:
       case openBracket:
         depth += 1;
-        if (depth > maxDepth) return `nested deeper than ${maxDepth}`;
+        if (depth > jsonDepth) return `nested deeper than ${jsonDepth}`;
         break;
       case closeBrace:
       case closeBracket:
@@ -104,7 +113,7 @@ interface Tally {
   why: string | undefined;
 }
 
-/** Counts members. Recursion ends at `maxDepth`, which the text was checked for. */
+/** Counts members. Recursion ends at the depth that the text was checked for. */
 function visit(value: unknown, tally: Tally): void {
   if (typeof value === 'number') {
     if (!Number.isFinite(value)) tally.why = 'a number is too large';

@@ -87,7 +87,8 @@ test('public listener - on other addresses Host is free unless some are allowed,
 
 test('public listener - refuses to start on other addresses without authentication (E1)', async () => {
   await assert.rejects(startTestServer({ host: '0.0.0.0' }), OperatorError);
-  await assert.rejects(startTestServer({ config: { auth: { mode: 'oauth' } } }), OperatorError);
+  const auth = { mode: 'oauth', issuers: ['https://issuer.test'] };
+  await assert.rejects(startTestServer({ host: '0.0.0.0', config: { auth } }), /auth.resource is missing/);
 });
 
 test('public listener - answers no preflight (E5)', async () => {
@@ -292,7 +293,7 @@ test('public listener - a body that breaks off is dropped', async () => {
 test('public listener - a broken new configuration leaves the old door', async () => {
   const agents = { ann: { keys: [hash('k')] } };
   await using server = await startTestServer({ config: { auth: { mode: 'keys' }, agents } });
-  server.setConfig({ auth: { mode: 'oauth' } });
+  server.setConfig({ auth: { mode: 'keys' }, agents: { ...agents, bob: agents.ann } });
   assert.equal(await statusOf(server), 401);
   assert.equal(await statusOf(server, { headers: { authorization: 'Bearer k' } }), 200);
 });

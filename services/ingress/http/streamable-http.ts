@@ -3,7 +3,7 @@ import { mcpHeader } from '../../../shared/mcp/mcp-headers.ts';
 import { rpcErrorBody, sendJson } from './answers.ts';
 import { classify, namesModern } from './classify.ts';
 import type { Exchange, LegacyEdge, ModernEdge } from './edge.ts';
-import { parseGuarded } from './json-guard.ts';
+import { type JsonBounds, parseGuarded } from './json-guard.ts';
 import { echoableId } from './json-rpc-shape.ts';
 
 /** `/mcp` and `/mcp/NAME`: one URL for all revisions. */
@@ -13,11 +13,16 @@ export interface StreamableHttp {
   delete(exchange: Exchange): Promise<void>;
 }
 
-/** Tells the eras apart and hands each request to the edge that speaks it. */
-export function createStreamableHttp(modern: ModernEdge, legacy: LegacyEdge): StreamableHttp {
+/** Tells the eras apart and hands each request to the edge that speaks it. `refused` answers what its agent needs more scope for. */
+export function createStreamableHttp(
+  modern: ModernEdge,
+  legacy: LegacyEdge,
+  bounds: () => JsonBounds,
+  refused: (exchange: Exchange, body: unknown) => boolean = () => false,
+): StreamableHttp {
   return {
     async post(exchange, bytes) {
-      const body = parseGuarded(bytes);
+      const body = parseGuarded(bytes, bounds());
       if (!body.ok) {
         sendJson(exchange.res, 400, rpcErrorBody(null, { code: body.code, message: body.message }));
         return;
@@ -29,6 +34,7 @@ export function createStreamableHttp(modern: ModernEdge, legacy: LegacyEdge): St
         sendJson(exchange.res, 400, rpcErrorBody(echoableId(body.value), error));
         return;
       }
+      if (refused(exchange, body.value)) return;
       await (classified.era === 'modern' ? modern : legacy).post(exchange, body.value);
     },
     async get(exchange) {

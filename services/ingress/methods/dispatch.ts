@@ -6,6 +6,10 @@ export interface DispatchOptions {
   readonly signal: CancelSignal;
   /** Progress, log messages and the like of the running call, in order, before the answer. */
   onNotification(notification: CallNotification): void;
+  /** Must resolve before the tool may start; a rejection is how the call ends. */
+  readonly beforeGo?: Promise<void> | undefined;
+  /** The tool is about to be started there. */
+  onGo?(instance: string): void;
 }
 
 /** Gets a call answered by some worker of its server. Rejects with a GatewayError when none did. */

@@ -1,5 +1,6 @@
 import type { Call, Reply } from '../../../shared/mcp/call.ts';
 import type { JsonObject } from '../../../shared/mcp/json.ts';
+import { type Affinity, affinityKey } from '../dispatch/affinity.ts';
 import type { AgentReply, AgentRequest } from '../request.ts';
 import type { MethodDeps } from './method.ts';
 
@@ -14,8 +15,8 @@ export interface Destination {
 
 const defaultTimeoutMs = 60_000;
 
-/** Makes the call and has it answered. */
-export function forward(request: AgentRequest, destination: Destination, deps: MethodDeps): Promise<Reply> {
+/** Makes the call and has it answered, within the limits of its server. */
+export async function forward(request: AgentRequest, destination: Destination, deps: MethodDeps): Promise<Reply> {
   const call: Call = {
     id: request.callId,
     server: destination.server,
@@ -28,12 +29,19 @@ export function forward(request: AgentRequest, destination: Destination, deps: M
     timeoutMs: timeoutOf(destination.server, deps),
     headers: request.headers,
     instance: destination.instance,
+    affinity: affinityKey(affinityOf(destination.server, deps), request),
     park: destination.park,
   };
-  return deps.dispatch(call, {
-    signal: request.signal,
-    onNotification: (notification) => request.onNotification(notification),
-  });
+  const tool = call.method === 'tools/call' ? call.target : undefined;
+  const pass = deps.limits?.admitTo(call.principal, call.server, tool);
+  try {
+    return await deps.dispatch(call, {
+      signal: request.signal,
+      onNotification: (notification) => request.onNotification(notification),
+    });
+  } finally {
+    pass?.leave();
+  }
 }
 
 /** A reply whose result goes to the agent as it is. */
@@ -48,6 +56,11 @@ export function asAnswer(reply: Reply): AgentReply {
 export function isGone(server: string, instance: string, { catalog }: MethodDeps): boolean {
   const live = catalog.instances(server);
   return live.length > 0 && !live.some((status) => status.instance === instance);
+}
+
+function affinityOf(server: string, { config }: MethodDeps): Affinity {
+  const { servers } = config();
+  return Object.hasOwn(servers, server) ? (servers[server]?.affinity ?? 'none') : 'none';
 }
 
 function timeoutOf(server: string, { config }: MethodDeps): number {

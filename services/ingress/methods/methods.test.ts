@@ -40,6 +40,7 @@ test('tools/call - goes out in the server’s own words and comes back as the by
     timeoutMs: 1234,
     headers: { 'mcp-param-a': '1' },
     instance: undefined,
+    affinity: undefined,
     park: undefined,
   });
   assert.ok(answer.kind === 'result' && reply.kind === 'result');

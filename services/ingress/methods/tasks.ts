@@ -1,3 +1,4 @@
+import { identityOf } from '../../../shared/mcp/call.ts';
 import { openTaskId } from '../state/task-id.ts';
 import { asAnswer, forward, isGone } from './forward.ts';
 import type { Method } from './method.ts';
@@ -8,7 +9,7 @@ import { mentions, parseResult } from './result-body.ts';
 export const onTask: Method = async (request, view, deps) => {
   const { taskId } = request.params;
   if (typeof taskId !== 'string') return invalidParams('taskId must be a string');
-  const task = openTaskId(deps.sealer, request.principal.id, taskId);
+  const task = openTaskId(deps.sealer, identityOf(request.principal), taskId);
   if (!task || !view.servers.includes(task.server)) return invalidParams('Unknown task');
   const { server, instance, id } = task;
   const destination = {

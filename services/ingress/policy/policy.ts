@@ -1,7 +1,10 @@
+import { LRUCache } from 'lru-cache';
 import type { Config } from '../../../shared/config/schema.ts';
 import type { Principal } from '../../../shared/mcp/call.ts';
+import { type BlockList, nothingBlocked } from '../blocks/blocks.ts';
 import { fullName, naturalName, separator } from '../catalog/names.ts';
 import { anyOf, covers, type Matcher, reaches } from './patterns.ts';
+import { allowedByScopes } from './scopes.ts';
 
 /**
  * What one principal may use. Lists and calls ask the same object, so that neither shows what the other refuses.
@@ -37,13 +40,16 @@ export interface Policies {
   offersTool(server: string, tool: string): boolean;
 }
 
+/** Sets of scopes whose rights are kept ready. */
+const maxScopeSets = 1024;
+
 interface Rules {
   readonly allow: readonly string[];
   readonly deny: readonly string[];
 }
 
-/** Reads the rights out of a configuration. */
-export function compilePolicies(config: Config): Policies {
+/** Reads the rights out of a configuration. What is blocked nobody may use, whatever the rights. */
+export function compilePolicies(config: Config, blocks: BlockList = nothingBlocked): Policies {
   const toolsets = new Map(Object.entries(config.toolsets).map(([name, toolset]) => [name, toolset.tools]));
   const agents = new Map(Object.entries(config.agents).map(([name, agent]) => [name, rulesOf(agent, toolsets)]));
   const offered = new Map(Object.entries(config.servers).map(([name, { tools }]) => [name, toolFilter(tools)]));
@@ -52,7 +58,7 @@ export function compilePolicies(config: Config): Policies {
   const layersOf = new Map<Policy, readonly Rules[]>();
   const policy = (layers: readonly Rules[]): Policy => {
     const key = JSON.stringify(layers);
-    const made = known.get(key) ?? createPolicy(key, layers, offersTool);
+    const made = known.get(key) ?? createPolicy(key, layers, offersTool, blocks);
     known.set(key, made);
     layersOf.set(made, layers);
     return made;
@@ -65,6 +71,18 @@ export function compilePolicies(config: Config): Policies {
   };
   const byAgent = new Map([...agents.keys()].map((agent) => [agent, ofAgent(agent)]));
   const nothing = policy([{ allow: [], deny: [] }]);
+  const scoped = new LRUCache<string, Policy>({ max: maxScopeSets });
+  /** The scopes of a token only ever take from the rights of its agent. */
+  const withinScopes = (outer: Policy, scopes: readonly string[] | undefined): Policy => {
+    if (scopes === undefined) return outer;
+    const name = `${outer.key}\0${scopes.join(' ')}`;
+    const known = scoped.get(name);
+    if (known !== undefined) return known;
+    const allow = allowedByScopes(scopes, config);
+    const inner = policy([...(layersOf.get(outer) ?? []), rulesOf({ allow, deny: [] }, toolsets)]);
+    scoped.set(name, inner);
+    return inner;
+  };
   return {
     everything,
     offersTool,
@@ -72,7 +90,7 @@ export function compilePolicies(config: Config): Policies {
     of: (principal) =>
       principal.method === 'development' || principal.method === 'none'
         ? everything
-        : (byAgent.get(principal.id) ?? nothing),
+        : withinScopes(byAgent.get(principal.id) ?? nothing, principal.scopes),
     within(outer, toolset) {
       const tools = toolsets.get(toolset);
       if (!tools) return undefined;
@@ -99,7 +117,12 @@ function toolFilter(rules: Rules): Matcher {
   return (tool) => allowed(tool) && !denied(tool);
 }
 
-function createPolicy(key: string, layers: readonly Rules[], offersTool: Policies['offersTool']): Policy {
+function createPolicy(
+  key: string,
+  layers: readonly Rules[],
+  offersTool: Policies['offersTool'],
+  blocks: BlockList,
+): Policy {
   const matchers = layers.map(({ allow, deny }) => ({ allowed: anyOf(allow), denied: anyOf(deny) }));
   const permits = (own: string, seen: string): boolean =>
     matchers.every(({ allowed, denied }) =>
@@ -115,13 +138,15 @@ function createPolicy(key: string, layers: readonly Rules[], offersTool: Policie
     key,
     restricted: layers.length > 0,
     seesServer(server) {
+      if (blocks.server(server) !== undefined) return false;
       const prefix = server + separator;
       return layers.every(
         ({ allow, deny }) =>
           allow.some((pattern) => reaches(pattern, prefix)) && !deny.some((pattern) => covers(pattern, prefix)),
       );
     },
-    permitsTool: (server, tool) => offersTool(server, tool) && permitsNamed(server, tool),
+    permitsTool: (server, tool) =>
+      blocks.tool(server, tool) === undefined && offersTool(server, tool) && permitsNamed(server, tool),
     permitsPrompt: permitsNamed,
     permitsResource: permitsExactly,
     permitsMethod: permitsExactly,

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import type { Principal } from '../../../shared/mcp/call.ts';
+import { identityOf, type Principal } from '../../../shared/mcp/call.ts';
 import { isJsonObject, type JsonObject } from '../../../shared/mcp/json.ts';
 import { isLegacyRevision } from '../../../shared/mcp/revisions.ts';
 import type { Sealer } from '../../../shared/seal.ts';
@@ -63,7 +63,13 @@ export function createSessionIds(sealer: Sealer, now: () => number = Date.now): 
     open(id, principal) {
       const bound = boundTo(principal);
       const known = opened.get(id);
-      if (known !== undefined && known.bound === bound && now() < known.endsAt) return known.session;
+      if (known !== undefined && known.bound === bound && now() < known.endsAt) {
+        if (known.session.principal === principal) return known.session;
+        // The same agent with a newer token, whose scopes may be others.
+        const session = { ...known.session, principal };
+        opened.set(id, { ...known, session });
+        return session;
+      }
       const found = unseal('session', id, bound);
       if (found === undefined) return undefined;
       const { v: protocolVersion, c: capabilities, i: clientInfo } = found.payload;
@@ -99,7 +105,7 @@ function issue(endpoint: Endpoint, at: number): JsonObject {
 }
 
 function boundTo(principal: Principal): string {
-  return `${principal.method}\0${principal.id}`;
+  return `${principal.method}\0${identityOf(principal)}`;
 }
 
 function keyOf(id: string): string {

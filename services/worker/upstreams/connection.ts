@@ -3,8 +3,8 @@ import type { JsonRpcMessage } from '../../../shared/mcp/json-rpc.ts';
 
 /** Who takes what a connection receives. Nothing is called before the connection's opener has returned. */
 export interface Receiver {
-  /** A message that passed `checkMessage`. `origin` is the request on whose own stream it came; undefined on a shared channel. */
-  onMessage(message: JsonRpcMessage, origin: number | undefined): void;
+  /** A message that passed `checkMessage`. `origin` is the request on whose own stream it came; undefined on a shared channel. `bytes`: the text that was parsed, where it held nothing else. */
+  onMessage(message: JsonRpcMessage, origin: number | undefined, bytes?: Buffer): void;
   /** Bytes that are no message: counted, never shown. */
   onGarbage(): void;
   /** The request will not be answered any more. */

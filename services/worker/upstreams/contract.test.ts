@@ -190,7 +190,8 @@ for (const [name, { agent, eras, transport, asks, open }] of Object.entries(subj
     await t.test('an agent that cannot be asked is not', async () => {
       if (asks !== 'held') return;
       const { answer } = await run(upstream, call('ask', { agent: { ...agent, capabilities: {} } }));
-      assert.equal(answer.kind === 'error' && answer.error.code, -32601);
+      const modernAgentAsked = agent.protocolVersion === '2026-07-28';
+      assert.equal(answer.kind === 'error' && answer.error.code, modernAgentAsked ? -32021 : -32601);
     });
 
     await t.test('list_changed makes a new manifest', async () => {

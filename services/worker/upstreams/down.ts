@@ -27,7 +27,7 @@ function causeText(cause: Error): string {
 
 function hintFor(error: unknown, status: number | undefined): string | undefined {
   if (error instanceof OperatorError) return error.hint;
-  if (status === 401 || status === 403) return 'check the `headers` of this server in the config';
+  if (status === 401 || status === 403) return 'check the `headers` or the `auth` of this server in the config';
   if (status === 404) return 'check the path of the `url`';
   return undefined;
 }

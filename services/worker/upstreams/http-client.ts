@@ -1,16 +1,16 @@
 import { Pool } from 'undici';
 import type { ServerConfig } from '../../../shared/config/schema.ts';
 import { exitCode, OperatorError } from '../../../shared/errors.ts';
-import { type ExchangeSink, HttpExchange } from './http-exchange.ts';
+import { type ExchangeSink, HttpExchange, type OpenExchange } from './http-exchange.ts';
 import { limits } from './limits.ts';
 
 /** One HTTP origin with its keep-alive connections, and the operator's headers for it. */
 export interface HttpClient {
   readonly path: string;
   readonly url: URL;
-  post(headers: readonly string[], body: string, sink: ExchangeSink, path?: string): HttpExchange;
-  get(headers: readonly string[], sink: ExchangeSink): HttpExchange;
-  delete(headers: readonly string[], sink: ExchangeSink): HttpExchange;
+  post(headers: readonly string[], body: string, sink: ExchangeSink, path?: string): OpenExchange;
+  get(headers: readonly string[], sink: ExchangeSink): OpenExchange;
+  delete(headers: readonly string[], sink: ExchangeSink): OpenExchange;
   close(): Promise<void>;
 }
 

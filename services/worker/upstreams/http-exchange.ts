@@ -20,14 +20,21 @@ export interface Refusal {
   /** The JSON body, when it is one. Never shown as it stands. */
   readonly body: JsonValue | undefined;
   readonly retryAfterMs: number | undefined;
+  /** `WWW-Authenticate` of a 401. */
+  readonly challenge?: string | undefined;
+}
+
+/** A request that may be ended without another word to its sink. */
+export interface OpenExchange {
+  abort(): void;
 }
 
 /** What comes back on one HTTP request. After `onEnd`, `onRefused` or `onFailed` nothing more comes. */
 export interface ExchangeSink {
   /** 2xx: the head is here. */
   onAccepted(headers: IncomingHttpHeaders, streaming: boolean): void;
-  /** A JSON body, or the data of an event; undefined for text that is not JSON. */
-  onJson(value: JsonValue | undefined, event: string): void;
+  /** A JSON body, or the data of an event, and the bytes that `value` was parsed from; undefined for what is not JSON. */
+  onJson(value: JsonValue | undefined, bytes: Buffer): void;
   onText?(event: string, data: string): void;
   onEventId(id: string): void;
   onRetry(retryMs: number): void;
@@ -39,12 +46,13 @@ export interface ExchangeSink {
 type Mode = 'waiting' | 'json' | 'stream' | 'drain' | 'refused' | 'over';
 
 /** One HTTP request and its answer: a JSON body, an event stream or nothing. Never follows a redirect, never decompresses. */
-export class HttpExchange implements Dispatcher.DispatchHandler {
+export class HttpExchange implements Dispatcher.DispatchHandler, OpenExchange {
   private readonly sink: ExchangeSink;
   private readonly method: string;
   private mode: Mode = 'waiting';
   private status = 0;
   private retryAfterMs: number | undefined;
+  private challenge: string | undefined;
   private chunks: Buffer[] = [];
   private bytes = 0;
   private read: ((chunk: Buffer) => void) | undefined;
@@ -95,6 +103,7 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
       }
       this.mode = 'refused';
       this.retryAfterMs = retryAfter(headers['retry-after']);
+      if (status === 401) this.challenge = headers['www-authenticate'];
       return;
     }
     if (isType(type, 'text/event-stream')) {
@@ -146,14 +155,14 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
   onResponseEnd(): void {
     switch (this.mode) {
       case 'json': {
-        const value = parseJson(this.text());
+        const bytes = this.whole();
         this.mode = 'drain';
-        this.sink.onJson(value, 'message');
+        this.sink.onJson(parseJson(bytes), bytes);
         this.end();
         return;
       }
       case 'refused': {
-        this.endRefused(parseJson(this.text()));
+        this.endRefused(parseJson(this.whole()));
         return;
       }
       case 'stream':
@@ -183,8 +192,8 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
       limitBytes: limits.messageBytes,
       onEvent: (type, data) => {
         if (this.mode !== 'stream') return;
-        if (sink.onText !== undefined && type !== 'message') sink.onText(type, data);
-        else sink.onJson(parseJson(data), type);
+        if (sink.onText !== undefined && type !== 'message') sink.onText(type, data.toString('utf8'));
+        else sink.onJson(parseJson(data), data);
       },
       onId: (id) => sink.onEventId(id),
       onRetry: (retryMs) => sink.onRetry(retryMs),
@@ -192,10 +201,9 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
     });
   }
 
-  private text(): string {
+  private whole(): Buffer {
     const [first] = this.chunks;
-    const body = this.chunks.length === 1 && first !== undefined ? first : Buffer.concat(this.chunks, this.bytes);
-    return body.toString('utf8');
+    return this.chunks.length === 1 && first !== undefined ? first : Buffer.concat(this.chunks, this.bytes);
   }
 
   private tooLarge(): void {
@@ -210,7 +218,8 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
   }
 
   private endRefused(body: JsonValue | undefined): void {
-    const refusal: Refusal = { status: this.status, body, retryAfterMs: this.retryAfterMs };
+    const { status, retryAfterMs, challenge } = this;
+    const refusal: Refusal = { status, body, retryAfterMs, ...(challenge !== undefined && { challenge }) };
     const cut = this.bytes > limits.errorBodyBytes;
     this.finish();
     if (cut) this.controller?.abort(new Error('the body of the error is too long'));

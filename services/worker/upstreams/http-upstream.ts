@@ -1,12 +1,15 @@
 import { GatewayError } from '../../../shared/errors.ts';
 import type { Call } from '../../../shared/mcp/call.ts';
 import type { Era } from '../../../shared/mcp/revisions.ts';
+import { withTokens } from './auth/with-tokens.ts';
 import { createBackoff } from './backoff.ts';
 import { isSessionGone } from './connection.ts';
 import { describeTrouble } from './down.ts';
 import { eraFor, freshVerdict } from './era-verdict.ts';
-import { createHttpClient } from './http-client.ts';
+import { HeldCalls } from './held-calls.ts';
+import { createHttpClient, type HttpClient } from './http-client.ts';
 import { type HttpFindings, type HttpProbeOptions, type Introduced, openLegacyHttp, probeHttp } from './http-probe.ts';
+import { createKeyedSessions } from './keyed-sessions.ts';
 import { type LegacySession, openLegacySession } from './legacy-session.ts';
 import { createManifestKeeper } from './manifest-keeper.ts';
 import { openModernSession } from './modern-session.ts';
@@ -34,11 +37,17 @@ interface Retired {
 /** An upstream behind a URL: Streamable HTTP in one era or both, or HTTP+SSE. */
 export function openHttpUpstream(options: OpenUpstreamOptions, url: string): Upstream {
   const { name, config, events, log, eraCache, gateway } = options;
-  const client = createHttpClient(url, config);
+  const client = openClient(options, url);
   const backoff = createBackoff({ firstMs: 200, lastMs: 5_000 });
   const keeper = createManifestKeeper({ server: name, log, onManifest: (manifest) => events.onManifest(manifest) });
   const onStray = strayLog(log, name);
   const uses = new Map<Session, Retired>();
+  const held = new HeldCalls();
+  const keyed = createKeyedSessions(async () => {
+    const introduced = await openLegacyHttp(probeOptions());
+    const session: LegacySession = legacySessionOf(introduced, 'http', () => keyed.ended(session));
+    return session;
+  });
   let subscriptions: ReadonlySet<string> = new Set();
   let contact: Contact | undefined;
   let timer: NodeJS.Timeout | undefined;
@@ -97,7 +106,7 @@ export function openHttpUpstream(options: OpenUpstreamOptions, url: string): Ups
       transport,
       eras,
       modern: modern === undefined ? undefined : speakModern(modern),
-      legacy: legacy === undefined ? undefined : speakLegacy(legacy),
+      legacy: legacy === undefined ? undefined : speakLegacy(legacy, transport),
       opening: undefined,
     };
   }
@@ -116,24 +125,26 @@ export function openHttpUpstream(options: OpenUpstreamOptions, url: string): Ups
     });
   }
 
-  function speakLegacy({ peer, introduction }: Introduced): LegacySession {
-    const session: LegacySession = openLegacySession(
-      {
-        peer,
-        gateway,
-        events: sessionEvents,
-        onClosed: (error) => {
-          const current = contact;
-          if (closed || current === undefined || current.legacy !== session) return;
-          current.legacy = undefined;
-          release(session);
-          // With a modern era besides, the next legacy call opens a session again.
-          if (current.modern === undefined) down(error);
-        },
-      },
-      introduction,
-    );
+  function speakLegacy(introduced: Introduced, transport: 'http' | 'sse'): LegacySession {
+    const session: LegacySession = legacySessionOf(introduced, transport, (error) => {
+      const current = contact;
+      if (closed || current === undefined || current.legacy !== session) return;
+      current.legacy = undefined;
+      release(session);
+      // With a modern era besides, the next legacy call opens a session again.
+      if (current.modern === undefined) down(error);
+    });
     return session;
+  }
+
+  function legacySessionOf(
+    { peer, introduction }: Introduced,
+    transport: 'http' | 'sse',
+    onClosed: (error: GatewayError) => void,
+  ): LegacySession {
+    const shared = transport === 'sse';
+    const { needsTask } = keeper;
+    return openLegacySession({ peer, gateway, events: sessionEvents, held, shared, needsTask, onClosed }, introduction);
   }
 
   function down(error: unknown): void {
@@ -154,7 +165,7 @@ export function openHttpUpstream(options: OpenUpstreamOptions, url: string): Ups
     if (current.transport === 'sse' || !current.eras.includes('legacy')) throw notConnected();
     current.opening ??= openLegacyHttp(probeOptions())
       .then((introduced) => {
-        current.legacy = speakLegacy(introduced);
+        current.legacy = speakLegacy(introduced, 'http');
         return current.legacy;
       })
       .finally(() => {
@@ -185,9 +196,11 @@ export function openHttpUpstream(options: OpenUpstreamOptions, url: string): Ups
     const current = contact;
     if (current === undefined) throw notConnected();
     const { modern } = current;
-    if (modern !== undefined && eraFor(current.eras, wanted.agent.protocolVersion) === 'modern') {
+    if (modern !== undefined && speaksModern(current, wanted)) {
       return tracked(modern, () => modern.call(wanted, callOptions));
     }
+    if (wanted.affinity !== undefined && current.transport === 'http')
+      return keyedCall(wanted, wanted.affinity, callOptions);
     const session = await legacySession(current);
     try {
       return await tracked(session, () => session.call(wanted, callOptions));
@@ -203,6 +216,19 @@ export function openHttpUpstream(options: OpenUpstreamOptions, url: string): Ups
       if (subscriptions.size > 0 && current.modern === undefined) void again.setResourceSubscriptions(subscriptions);
       contacts += 1;
       return tracked(again, () => again.call(wanted, callOptions));
+    }
+  }
+
+  /** A call of an agent that the server keeps something for. What it kept is lost with its session, so that the agent must be told. */
+  async function keyedCall(wanted: Call, key: string, callOptions: UpstreamCallOptions): Promise<UpstreamAnswer> {
+    const session = await keyed.of(key);
+    try {
+      return await tracked(session, () => session.call(wanted, callOptions));
+    } catch (error) {
+      if (!(error instanceof GatewayError) || !isSessionGone(error)) throw error;
+      keyed.ended(session);
+      await keyed.of(key);
+      throw error;
     }
   }
 
@@ -233,12 +259,12 @@ export function openHttpUpstream(options: OpenUpstreamOptions, url: string): Ups
       return (contact?.modern ?? contact?.legacy)?.introduction.protocolVersion;
     },
     call,
-    async resume(wanted, callOptions) {
-      const session = contact?.legacy;
-      if (session?.holds(wanted.park)) return tracked(session, () => session.resume(wanted, callOptions));
-      if (session !== undefined) return session.resume(wanted, callOptions);
-      return call(wanted, callOptions);
+    get held() {
+      return held.open;
     },
+    admits: (wanted) => contact?.legacy === undefined || speaksModern(contact, wanted) || contact.legacy.admits(wanted),
+    resume: (wanted, callOptions) => held.resume(wanted, callOptions),
+    abandon: (park) => held.abandon(park),
     async setResourceSubscriptions(uris) {
       subscriptions = new Set(uris);
       await (contact?.modern ?? contact?.legacy)?.setResourceSubscriptions(subscriptions);
@@ -253,9 +279,19 @@ export function openHttpUpstream(options: OpenUpstreamOptions, url: string): Ups
       if (contact?.legacy !== undefined) sessions.add(contact.legacy);
       contact = undefined;
       await Promise.allSettled([...sessions].map((session) => session.close()));
+      await keyed.close();
       await client.close();
     },
   };
+}
+
+function speaksModern({ modern, eras }: Contact, { agent }: Call): boolean {
+  return modern !== undefined && eraFor(eras, agent.protocolVersion) === 'modern';
+}
+
+function openClient({ name, config, log }: OpenUpstreamOptions, url: string): HttpClient {
+  const client = createHttpClient(url, config);
+  return config.auth === undefined ? client : withTokens(client, { server: name, auth: config.auth, log });
 }
 
 function notConnected(): GatewayError {

@@ -1,29 +1,30 @@
-import { randomBytes } from 'node:crypto';
 import type { GatewayError } from '../../../shared/errors.ts';
 import type { Call, CallNotification } from '../../../shared/mcp/call.ts';
 import { isJsonObject, type JsonObject } from '../../../shared/mcp/json.ts';
-import {
-  type JsonRpcFailure,
-  type JsonRpcNotification,
-  type JsonRpcRequest,
-  type JsonRpcResult,
-  type RequestId,
-  rpcCode,
+import type {
+  JsonRpcFailure,
+  JsonRpcNotification,
+  JsonRpcRequest,
+  JsonRpcResult,
+  RequestId,
 } from '../../../shared/mcp/json-rpc.ts';
 import { abortError } from './abort.ts';
+import type { HeldCalls } from './held-calls.ts';
+import { blame, legacyAnswer, legacyParams } from './legacy-answers.ts';
 import { limits } from './limits.ts';
 import { forCall, progressFor } from './notifications.ts';
 import type { Peer, Waiter } from './peer.ts';
-import { inputRequest, type Question, readAnswer, whyNotAskable } from './questions.ts';
+import { inputRequest, nameOfQuestion, type Question, readAnswer, whyNotAskable } from './questions.ts';
 import type { UpstreamAnswer, UpstreamCallOptions } from './upstream.ts';
 
 export interface LegacyCallOptions {
   readonly peer: Peer;
   readonly call: Call;
-  /** The call waits for the agent's answers under this name. */
-  onHeld(park: string): void;
-  /** The upstream is done with it, and so are we. */
-  onOver(): void;
+  readonly held: HeldCalls;
+  /** The server runs this tool as a task only (2025-11-25, basic/utilities/tasks); the call waits for its end. */
+  readonly asTask: boolean;
+  /** The upstream is done with it: it answered, or it was told that nobody waits (`gaveUp`). */
+  onDone(how: 'answered' | 'gaveUp'): void;
 }
 
 type Ending = { readonly answer: UpstreamAnswer } | { readonly error: GatewayError };
@@ -42,7 +43,8 @@ const heldNotifications = 64;
  * until it is resumed with the answers or its time is over.
  */
 export class LegacyCall implements Waiter {
-  readonly call: Call;
+  readonly startedAt = performance.now();
+  private current: Call;
   private readonly peer: Peer;
   private readonly hooks: LegacyCallOptions;
   private readonly questions = new Map<string, Question>();
@@ -52,30 +54,50 @@ export class LegacyCall implements Waiter {
   private ending: Ending | undefined;
   private expiry: NodeJS.Timeout | undefined;
   private gathering: NodeJS.Timeout | undefined;
+  private task: string | undefined;
+  /** Capabilities that the server asked for and the agent does not have. */
+  private lacking: JsonObject | undefined;
+  private done = false;
   private asked = 0;
   private id = 0;
 
   constructor(options: LegacyCallOptions) {
     this.hooks = options;
     this.peer = options.peer;
-    this.call = options.call;
+    this.current = options.call;
   }
 
-  /** Nobody waits for it: it can be resumed. */
-  get held(): boolean {
-    return this.park !== undefined && this.caller === undefined;
+  /** As its agent made it last: a retry may come with other capabilities. */
+  get call(): Call {
+    return this.current;
+  }
+
+  /** The upstream is busy with it no more. */
+  get isDone(): boolean {
+    return this.done;
+  }
+
+  get hasAsked(): boolean {
+    return this.asked > 0;
+  }
+
+  /** It waits for answers of its agent. */
+  get isAsking(): boolean {
+    return this.questions.size > 0;
   }
 
   send(caller: Caller): void {
     this.attach(caller);
     if (this.caller === undefined) return;
     const { call } = this;
-    this.id = this.peer.mintId();
-    this.peer.send(this.id, call.method, call.wantsProgress ? withToken(call.params, this.id) : call.params, this);
+    const params = legacyParams(call.params);
+    this.request(call.method, this.hooks.asTask ? { ...params, task: {} } : params);
   }
 
   /** Sends the agent's answers to the upstream and waits on. */
-  resume(caller: Caller, inputResponses: JsonObject): void {
+  resume(call: Call, caller: Caller, inputResponses: JsonObject): void {
+    this.current = call;
+    this.park = undefined;
     clearTimeout(this.expiry);
     this.attach(caller);
     if (this.caller === undefined) return;
@@ -96,13 +118,16 @@ export class LegacyCall implements Waiter {
   }
 
   ask(request: JsonRpcRequest): void {
-    const why = whyNotAskable(request, this.call.agent.capabilities);
-    if (why !== undefined) {
-      this.peer.refuse(request.id, why);
+    this.asked += 1;
+    const lacking = whyNotAskable(request, this.call.agent.capabilities);
+    if (lacking !== undefined) {
+      this.lacking = { ...this.lacking, ...lacking.requires };
+      this.peer.refuse(request.id, lacking.why);
       return;
     }
-    this.asked += 1;
-    this.questions.set(`q${this.asked}`, { id: request.id, method: request.method, params: request.params });
+    const name = nameOfQuestion(request);
+    const key = name === undefined || this.questions.has(name) ? `q${this.asked}` : name;
+    this.questions.set(key, { id: request.id, method: request.method, params: request.params });
     if (this.caller !== undefined) this.gather();
   }
 
@@ -114,6 +139,11 @@ export class LegacyCall implements Waiter {
     return false;
   }
 
+  /** True for the call that this task of the upstream does the work of. */
+  runsAs(task: string): boolean {
+    return this.task === task;
+  }
+
   onNotification(notification: JsonRpcNotification): void {
     const delivered = forCall(notification, this.call);
     if (delivered !== undefined) this.deliver(delivered);
@@ -123,12 +153,23 @@ export class LegacyCall implements Waiter {
     if (this.call.wantsProgress) this.deliver(progressFor(params));
   }
 
-  onAnswer(answer: JsonRpcResult | JsonRpcFailure): void {
-    this.end({ answer: 'result' in answer ? legacyResult(answer.result) : legacyError(answer) });
+  onAnswer(answer: JsonRpcResult | JsonRpcFailure, bytes: Buffer | undefined): void {
+    const task = this.hooks.asTask && this.task === undefined && 'result' in answer ? taskIn(answer.result) : undefined;
+    if (task === undefined) {
+      this.end({ answer: blame(legacyAnswer(answer, bytes, this.call), this.call, this.lacking) });
+      return;
+    }
+    this.task = task;
+    this.request('tasks/result', { taskId: task });
   }
 
   onLost(error: GatewayError): void {
     this.end({ error });
+  }
+
+  private request(method: string, params: JsonObject): void {
+    this.id = this.peer.mintId();
+    this.peer.send(this.id, method, this.call.wantsProgress ? withToken(params, this.id) : params, this);
   }
 
   private deliver(notification: CallNotification): void {
@@ -162,18 +203,28 @@ export class LegacyCall implements Waiter {
     if (caller !== undefined) caller.reject(abortError(caller.options.signal, executed));
   };
 
-  private cancel(): void {
-    if (this.id !== 0 && this.ending === undefined) {
-      this.peer.notify('notifications/cancelled', { requestId: this.id });
-      this.peer.forget(this.id);
-    }
-    this.over();
+  /** Its agent has left for good. */
+  abandon(): void {
+    if (this.caller === undefined) this.cancel();
   }
 
-  private over(): void {
+  /** Nobody waits any more, and nobody will. */
+  private cancel(): void {
+    if (this.park !== undefined) this.hooks.held.drop(this.park);
     clearTimeout(this.expiry);
+    if (this.id !== 0 && this.ending === undefined) {
+      if (this.task === undefined) this.peer.notify('notifications/cancelled', { requestId: this.id });
+      else this.peer.request('tasks/cancel', { taskId: this.task }, { timeoutMs: limits.listMs }).catch(() => {});
+      this.peer.forget(this.id);
+    }
+    this.finish('gaveUp');
+  }
+
+  private finish(how: 'answered' | 'gaveUp'): void {
+    if (this.done) return;
+    this.done = true;
     this.questions.clear();
-    this.hooks.onOver();
+    this.hooks.onDone(how);
   }
 
   /** Questions that come together are handed on together. */
@@ -187,12 +238,11 @@ export class LegacyCall implements Waiter {
   private hold(): void {
     const caller = this.detach();
     if (caller === undefined) return;
-    const park = this.park ?? randomBytes(12).toString('base64url');
+    const park = this.hooks.held.hold(this);
     this.park = park;
-    this.hooks.onHeld(park);
     this.expiry = setTimeout(() => this.cancel(), this.call.timeoutMs).unref();
     const inputRequests: JsonObject = {};
-    for (const [key, question] of this.questions) inputRequests[key] = inputRequest(question);
+    for (const [key, question] of this.questions) inputRequests[key] = inputRequest(question, this.call.agent);
     caller.resolve({
       kind: 'result',
       resultType: 'input_required',
@@ -203,13 +253,10 @@ export class LegacyCall implements Waiter {
 
   private end(ending: Ending): void {
     const caller = this.detach();
-    this.questions.clear();
+    this.ending = ending;
+    this.finish('answered');
     // Held: whoever resumes gets it, until the time is over.
-    if (caller === undefined) {
-      this.ending = ending;
-      return;
-    }
-    this.over();
+    if (caller === undefined) return;
     if ('answer' in ending) caller.resolve(ending.answer);
     else caller.reject(ending.error);
   }
@@ -220,13 +267,7 @@ function withToken(params: JsonObject, token: number): JsonObject {
   return { ...params, _meta: { ...(isJsonObject(meta) && meta), progressToken: token } };
 }
 
-/** A legacy server may not speak modern vocabulary: its result is complete, whatever it calls itself. */
-function legacyResult(result: JsonObject): UpstreamAnswer {
-  if (result['resultType'] !== undefined) delete result['resultType'];
-  return { kind: 'result', resultType: 'complete', result };
-}
-
-function legacyError({ error }: JsonRpcFailure): UpstreamAnswer {
-  if (error.code !== rpcCode.legacyResourceNotFound) return { kind: 'error', error };
-  return { kind: 'error', error: { ...error, code: rpcCode.invalidParams } };
+function taskIn(result: JsonObject): string | undefined {
+  const { task } = result;
+  return isJsonObject(task) && typeof task['taskId'] === 'string' ? task['taskId'] : undefined;
 }

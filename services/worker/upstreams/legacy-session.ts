@@ -1,14 +1,16 @@
-import type { CancelSignal } from '../../../shared/cancellation.ts';
 import { GatewayError } from '../../../shared/errors.ts';
 import type { Call } from '../../../shared/mcp/call.ts';
 import { isJsonObject, type JsonObject } from '../../../shared/mcp/json.ts';
-import { type JsonRpcNotification, type JsonRpcRequest, type RpcError, rpcCode } from '../../../shared/mcp/json-rpc.ts';
+import type { JsonRpcNotification, JsonRpcRequest, RpcError } from '../../../shared/mcp/json-rpc.ts';
 import { isLegacyRevision, latestLegacy } from '../../../shared/mcp/revisions.ts';
+import { CallLease } from './call-lease.ts';
+import type { HeldCalls } from './held-calls.ts';
+import { refusedUrls } from './legacy-answers.ts';
 import { LegacyCall } from './legacy-call.ts';
 import { limits } from './limits.ts';
 import { changedList } from './notifications.ts';
 import type { Outcome, Peer, Waiter } from './peer.ts';
-import { bridgedCapabilities, questionMethods } from './questions.ts';
+import { bridgedCapabilities, questionMethods, relatedTask } from './questions.ts';
 import type { Introduction, Session, SessionEvents } from './session.ts';
 import type { UpstreamAnswer, UpstreamCallOptions } from './upstream.ts';
 
@@ -17,14 +19,19 @@ export interface LegacySessionOptions {
   /** How toolbus names itself to servers. */
   readonly gateway: JsonObject;
   readonly events: SessionEvents;
+  /** Where calls wait for their agents' answers. */
+  readonly held: HeldCalls;
+  /** All calls share one channel (stdio, HTTP+SSE), so that the server's questions name no call. */
+  readonly shared: boolean;
+  /** The server runs this tool as a task only. */
+  needsTask(tool: string): boolean;
   onClosed(error: GatewayError): void;
 }
 
-/** A session of the older revisions. A call may come back with a question; `resume` answers it. */
+/** A session of the older revisions. A call may come back with a question; `HeldCalls` takes the answer. */
 export interface LegacySession extends Session {
-  resume(call: Call, options: UpstreamCallOptions): Promise<UpstreamAnswer>;
-  /** True while a call of this name is held open here. */
-  holds(park: string | undefined): boolean;
+  /** Whether this call could start now, beside those that run. */
+  admits(call: Call): boolean;
 }
 
 /** The server's answer to `initialize` where it is one; its JSON-RPC error otherwise. Rejects with a GatewayError. */
@@ -50,16 +57,20 @@ export async function initialize(
 
 /** Goes on after `initialize` was answered with this introduction. */
 export function openLegacySession(options: LegacySessionOptions, introduction: Introduction): LegacySession {
-  const { peer, events } = options;
-  const active = new Set<LegacyCall>();
-  const parked = new Map<string, LegacyCall>();
-  const waiting = new Set<() => void>();
+  const { peer, events, held } = options;
+  const lease = new CallLease(peer, options.shared);
   const subscribed = new Set<string>();
   const startedAt = performance.now();
-  /** The server asks questions that name no call, so that only one call may run at a time. */
-  let exclusive = false;
+  let hasListedRoots = false;
 
-  peer.listen({ onRequest, onNotification, onClosed: options.onClosed });
+  peer.listen({
+    onRequest,
+    onNotification,
+    onClosed(error) {
+      lease.end();
+      options.onClosed(error);
+    },
+  });
   peer.established(introduction.protocolVersion);
   peer.notify('notifications/initialized');
   if (isJsonObject(introduction.capabilities['logging'])) {
@@ -71,12 +82,11 @@ export function openLegacySession(options: LegacySessionOptions, introduction: I
     return peer.request(method, params, { timeoutMs });
   }
 
-  /** A request on a shared channel names no call (SEP-2260): it is certain only when there is just one. */
-  function callOf(origin: Waiter | undefined): LegacyCall | undefined {
+  /** The call that a message names by the stream it came on, or by its task. */
+  function ownerOf(origin: Waiter | undefined, params: JsonObject | undefined): LegacyCall | undefined {
     if (origin instanceof LegacyCall) return origin;
-    if (active.size !== 1) return undefined;
-    const [only] = active;
-    return only;
+    const task = relatedTask(params);
+    return task === undefined ? undefined : lease.find((call) => call.runsAs(task));
   }
 
   function onRequest(asked: JsonRpcRequest, origin: Waiter | undefined): void {
@@ -88,20 +98,17 @@ export function openLegacySession(options: LegacySessionOptions, introduction: I
       peer.refuse(asked.id);
       return;
     }
-    const call = callOf(origin);
-    const roots = asked.method === 'roots/list';
-    // Servers list roots when they start, for nobody in particular and to keep: one agent's roots must not become everybody's.
-    const starting = roots && origin === undefined && performance.now() - startedAt < limits.startupMs;
-    if (call !== undefined && !starting) {
-      call.ask(asked);
-      return;
-    }
-    if (roots) {
-      peer.respond(asked.id, { roots: [] });
-      return;
-    }
-    if (active.size > 1) exclusive = true;
-    peer.refuse(asked.id, 'the question belongs to no call', rpcCode.invalidRequest);
+    const owner = ownerOf(origin, asked.params);
+    if (owner !== undefined) owner.ask(asked);
+    else if (asked.method === 'roots/list' && isServersOwn()) peer.respond(asked.id, { roots: [] });
+    else lease.question(asked);
+  }
+
+  /** Servers list roots when they start, for nobody in particular and to keep: one agent's roots must not become everybody's. */
+  function isServersOwn(): boolean {
+    const starting = !hasListedRoots && performance.now() - startedAt < limits.startupMs;
+    hasListedRoots = true;
+    return starting || lease.isIdle;
   }
 
   function onNotification(notification: JsonRpcNotification, origin: Waiter | undefined): void {
@@ -117,55 +124,30 @@ export function openLegacySession(options: LegacySessionOptions, introduction: I
     }
     if (method === 'notifications/cancelled') {
       const id = params['requestId'];
-      if (typeof id === 'string' || typeof id === 'number') for (const call of active) if (call.withdraw(id)) return;
+      if (typeof id !== 'string' && typeof id !== 'number') return;
+      if (!lease.withdraw(id)) lease.find((call) => call.withdraw(id));
       return;
     }
-    callOf(origin)?.onNotification(notification);
+    // What names no call is certain only while there is just one.
+    (ownerOf(origin, params) ?? lease.sole)?.onNotification(notification);
   }
 
   function run(call: Call, callOptions: UpstreamCallOptions): Promise<UpstreamAnswer> {
     return new Promise((resolve, reject) => {
-      let park: string | undefined;
-      const running = new LegacyCall({
+      const running: LegacyCall = new LegacyCall({
         peer,
         call,
-        onHeld(name) {
-          park = name;
-          parked.set(name, running);
-        },
-        onOver() {
-          active.delete(running);
-          if (park !== undefined) parked.delete(park);
-          next();
-        },
+        held,
+        asTask: call.method === 'tools/call' && call.target !== undefined && options.needsTask(call.target),
+        onDone: (how) => lease.ended(running, how),
       });
-      active.add(running);
+      lease.started(running);
       running.send({ options: callOptions, resolve, reject });
     });
   }
 
-  function next(): void {
-    const [first] = waiting;
-    if (first === undefined || (exclusive && active.size > 0)) return;
-    waiting.delete(first);
-    first();
-  }
-
-  /** Resolves when no other call runs, or when the signal aborts: then the call itself sees to it. */
-  function lease(signal: CancelSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const go = () => {
-        waiting.delete(go);
-        signal.removeEventListener('abort', go);
-        resolve();
-      };
-      waiting.add(go);
-      signal.addEventListener('abort', go, { once: true });
-    });
-  }
-
-  async function leased(call: Call, callOptions: UpstreamCallOptions): Promise<UpstreamAnswer> {
-    while (active.size > 0 && !callOptions.signal.aborted) await lease(callOptions.signal);
+  async function inTurn(call: Call, callOptions: UpstreamCallOptions): Promise<UpstreamAnswer> {
+    await lease.enter(call, callOptions.signal);
     return run(call, callOptions);
   }
 
@@ -187,19 +169,12 @@ export function openLegacySession(options: LegacySessionOptions, introduction: I
     era: 'legacy',
     introduction,
     request,
-    call: (call, callOptions) => (exclusive && active.size > 0 ? leased(call, callOptions) : run(call, callOptions)),
-    resume(call, callOptions) {
-      const held = call.park === undefined ? undefined : parked.get(call.park);
-      if (held === undefined || !held.held || held.call.principal.id !== call.principal.id) {
-        const message = 'the call that asked is over, call again without requestState';
-        return Promise.resolve({ kind: 'error', error: { code: rpcCode.invalidParams, message } });
-      }
-      const responses = call.params['inputResponses'];
-      return new Promise((resolve, reject) => {
-        held.resume({ options: callOptions, resolve, reject }, isJsonObject(responses) ? responses : {});
-      });
+    admits: (call) => lease.admits(call),
+    call(call, callOptions) {
+      const refused = refusedUrls(call);
+      if (refused !== undefined) return Promise.resolve(refused);
+      return lease.admits(call) ? run(call, callOptions) : inTurn(call, callOptions);
     },
-    holds: (park) => park !== undefined && parked.has(park),
     setResourceSubscriptions,
     close: () => peer.close(),
   };

@@ -21,6 +21,10 @@ export const limits = {
   questionGatherMs: 5,
   /** After a legacy handshake: what a server asks in that time is for itself, unless it comes on a call's own stream. */
   startupMs: 5_000,
+  /** On a shared channel a tool that was never called before gets that much time to ask before another such one may start. */
+  leaseTrialMs: 2_000,
+  /** A question that could be several calls' is refused after this time. */
+  unclaimedMs: 5_000,
   listChangedDebounceMs: 50,
   closeMs: 5_000,
   /** A verdict on a server's eras older than this is asked again: a legacy one would succeed silently for ever. */

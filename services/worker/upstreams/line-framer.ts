@@ -1,7 +1,7 @@
 export interface LineFramerOptions {
   /** A line longer than this many bytes is an overflow. */
   readonly limitBytes: number;
-  /** Bytes of one line without its line break; a view that is valid during the call only. Empty lines are passed on. */
+  /** Bytes of one line without its line break; a view of the chunk it came in. Empty lines are passed on. */
   onLine(line: Buffer): void;
   /** The line is too long. Nothing is passed on from then on. */
   onOverflow(): void;

@@ -33,6 +33,8 @@ export interface ManifestKeeper {
   /** Lists the tools at once. Rejects when that fails. */
   refreshTools(): Promise<void>;
   headerParams(tool: string): readonly HeaderParam[];
+  /** The server runs this tool as a task only (2025-11-25, basic/utilities/tasks). */
+  needsTask(tool: string): boolean;
   close(): void;
 }
 
@@ -50,6 +52,7 @@ export function createManifestKeeper({ server, log, onManifest }: ManifestKeeper
   const lists = new Map<ListSpec, FetchedList>();
   const dirty = new Set<ListKind>();
   let headerParams: ReadonlyMap<string, readonly HeaderParam[]> = new Map();
+  let asTask: ReadonlySet<string> = new Set();
   let source: { readonly session: Session; readonly eras: readonly Era[] } | undefined;
   let timer: NodeJS.Timeout | undefined;
   let queue: Promise<unknown> = Promise.resolve();
@@ -89,6 +92,8 @@ export function createManifestKeeper({ server, log, onManifest }: ManifestKeeper
   function checkTools(session: Session, list: FetchedList): FetchedList {
     if (session.era !== 'modern') {
       headerParams = new Map();
+      const hasTasks = isJsonObject(session.introduction.capabilities['tasks']);
+      asTask = new Set(hasTasks ? list.items.filter(runsAsTaskOnly).map((tool) => String(tool['name'])) : []);
       return list;
     }
     const declared = new Map<string, readonly HeaderParam[]>();
@@ -180,9 +185,14 @@ export function createManifestKeeper({ server, log, onManifest }: ManifestKeeper
         if (!(await refresh(['tools']))) throw new Error('the tools could not be listed');
       }),
     headerParams: (tool) => headerParams.get(tool) ?? noParams,
+    needsTask: (tool) => asTask.has(tool),
     close() {
       clearTimeout(timer);
       source = undefined;
     },
   };
+}
+
+function runsAsTaskOnly({ execution }: JsonObject): boolean {
+  return isJsonObject(execution) && execution['taskSupport'] === 'required';
 }

@@ -14,7 +14,9 @@ import { createListener } from './listen.ts';
 import { addParamHeaders, modernHeaders, modernParams } from './modern-request.ts';
 import { changedList, forCall, progressFor } from './notifications.ts';
 import type { Outcome, Peer, Waiter } from './peer.ts';
+import { resultText } from './result-text.ts';
 import type { Introduction, Session, SessionEvents } from './session.ts';
+import { callWithoutTasks, takesTasks } from './task-runner.ts';
 import type { UpstreamAnswer, UpstreamCallOptions } from './upstream.ts';
 
 export interface ModernSessionOptions {
@@ -134,9 +136,9 @@ export function openModernSession(options: ModernSessionOptions): Session {
       if (this.call.wantsProgress) this.options.onNotification(progressFor(params));
     }
 
-    onAnswer(answer: JsonRpcResult | JsonRpcFailure): void {
+    onAnswer(answer: JsonRpcResult | JsonRpcFailure, bytes: Buffer | undefined): void {
       if ('result' in answer) {
-        this.settle(() => this.resolve(modernResult(answer.result)), answer.result);
+        this.settle(() => this.resolve(modernResult(answer, bytes)), answer.result);
         return;
       }
       const { error } = answer;
@@ -181,11 +183,17 @@ export function openModernSession(options: ModernSessionOptions): Session {
     }
   }
 
+  const plain = (call: Call, callOptions: UpstreamCallOptions): Promise<UpstreamAnswer> =>
+    new Promise((resolve, reject) => new ModernCall(call, callOptions, resolve, reject).start());
+
   return {
     era: 'modern',
     introduction,
+    // Only `tools/call` may be answered with a task (ext-tasks, "Supported Methods").
     call: (call, callOptions) =>
-      new Promise((resolve, reject) => new ModernCall(call, callOptions, resolve, reject).start()),
+      call.method !== 'tools/call' || takesTasks(call.agent)
+        ? plain(call, callOptions)
+        : callWithoutTasks(call, callOptions, plain),
     request(method, params, timeoutMs): Promise<Outcome> {
       const own = params['_meta'];
       const full = { ...params, _meta: { ...(isJsonObject(own) && own), ...envelope } };
@@ -201,12 +209,14 @@ export function openModernSession(options: ModernSessionOptions): Session {
 }
 
 /** 2026-07-28, basic/index: a result without `resultType` is complete. Other kinds are passed on as they are. */
-function modernResult(result: JsonObject): UpstreamAnswer {
+function modernResult(answer: JsonRpcResult, bytes: Buffer | undefined): UpstreamAnswer {
+  const { result } = answer;
+  const text = bytes === undefined ? undefined : resultText(bytes, answer);
   const type = result['resultType'];
-  if (type === undefined) return { kind: 'result', resultType: 'complete', result };
-  if (type !== 'complete') return { kind: 'result', resultType: String(type), result };
+  if (type === undefined) return { kind: 'result', resultType: 'complete', result, text };
+  if (type !== 'complete') return { kind: 'result', resultType: String(type), result, text };
   delete result['resultType'];
-  return { kind: 'result', resultType: 'complete', result };
+  return { kind: 'result', resultType: 'complete', result, text };
 }
 
 function withoutSubscription(params: JsonObject): JsonObject {

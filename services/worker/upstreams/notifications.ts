@@ -1,6 +1,7 @@
 import { type Call, type CallNotification, type LogLevel, logLevels } from '../../../shared/mcp/call.ts';
 import type { JsonObject, JsonValue } from '../../../shared/mcp/json.ts';
 import type { JsonRpcNotification } from '../../../shared/mcp/json-rpc.ts';
+import { isModernRevision } from '../../../shared/mcp/revisions.ts';
 import type { ListKind } from './session.ts';
 
 /** The list a `list_changed` notification speaks of. */
@@ -24,6 +25,9 @@ const ofConnection = new Set([
   'notifications/resources/updated',
   'notifications/roots/list_changed',
   'notifications/subscriptions/acknowledged',
+  // Tasks of 2025-11-25 and of today's extension, which has a subscription of its own for them.
+  'notifications/tasks/status',
+  'notifications/tasks',
 ]);
 
 /** The notification as the agent of this call may have it; undefined where it may not. */
@@ -32,6 +36,8 @@ export function forCall(notification: JsonRpcNotification, call: Call): CallNoti
   if (method === 'notifications/message') {
     return isLoudEnough(params['level'], call.agent.logLevel) ? { method, params } : undefined;
   }
+  // 2026-07-28 has no such notification, nor the id that it names.
+  if (method === 'notifications/elicitation/complete' && isModernRevision(call.agent.protocolVersion)) return undefined;
   if (ofConnection.has(method) || changedList(method) !== undefined) return undefined;
   return { method, params };
 }

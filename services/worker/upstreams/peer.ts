@@ -14,7 +14,8 @@ import type { Connection, Receiver } from './connection.ts';
 
 /** Who waits for the answer to one request. Exactly one of `onAnswer` and `onLost` is called, once. */
 export interface Waiter {
-  onAnswer(answer: JsonRpcResult | JsonRpcFailure): void;
+  /** `bytes`: the text of the whole answer, where it came alone. */
+  onAnswer(answer: JsonRpcResult | JsonRpcFailure, bytes: Buffer | undefined): void;
   onLost(error: GatewayError): void;
   /** `params` of a progress notification that named the request's id as its token. */
   onProgress?(params: JsonObject): void;
@@ -126,7 +127,7 @@ export class Peer implements Receiver {
     return this.connection?.close() ?? Promise.resolve();
   }
 
-  onMessage(message: JsonRpcMessage, origin: number | undefined): void {
+  onMessage(message: JsonRpcMessage, origin: number | undefined, bytes?: Buffer): void {
     if ('method' in message) {
       const from = origin === undefined ? undefined : this.waiting.get(origin);
       if ('id' in message) this.listener.onRequest(message, from);
@@ -143,7 +144,7 @@ export class Peer implements Receiver {
       return;
     }
     this.waiting.delete(key);
-    waiter.onAnswer(message);
+    waiter.onAnswer(message, bytes);
   }
 
   onGarbage(): void {

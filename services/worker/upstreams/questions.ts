@@ -1,5 +1,7 @@
+import type { AgentContext } from '../../../shared/mcp/call.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../../../shared/mcp/json.ts';
 import type { JsonRpcRequest, RequestId } from '../../../shared/mcp/json-rpc.ts';
+import { isModernRevision } from '../../../shared/mcp/revisions.ts';
 
 /** What a legacy server may ask its client in the middle of a call. */
 export const questionMethods: ReadonlySet<string> = new Set([
@@ -11,30 +13,55 @@ export const questionMethods: ReadonlySet<string> = new Set([
 /** What toolbus declares to legacy servers: every question can be carried, the agent of each call decides. */
 export const bridgedCapabilities: JsonObject = {
   elicitation: { form: {}, url: {} },
-  sampling: {},
+  sampling: { context: {}, tools: {} },
   roots: { listChanged: true },
 };
 
-/** Why this agent cannot be asked; undefined when it can. */
-export function whyNotAskable(request: JsonRpcRequest, capabilities: JsonObject): string | undefined {
-  const { method, params = {} } = request;
+/** Why an agent cannot be asked something. */
+export interface NotAskable {
+  readonly why: string;
+  /** The capabilities it would have to declare. */
+  readonly requires: JsonObject;
+}
+
+/** Undefined when this agent can be asked. */
+export function whyNotAskable(
+  { method, params = {} }: JsonRpcRequest,
+  capabilities: JsonObject,
+): NotAskable | undefined {
+  const lacks = (what: string, requires: JsonObject) => ({ why: `the client does not support ${what}`, requires });
   switch (method) {
     case 'elicitation/create': {
       const elicitation = capabilities['elicitation'];
-      if (!isJsonObject(elicitation)) return 'the client does not support elicitation';
+      const hasUrl = isJsonObject(elicitation) && isJsonObject(elicitation['url']);
+      if (params['mode'] === 'url') return hasUrl ? undefined : lacks('URL elicitation', { elicitation: { url: {} } });
       // Before 2025-11-25 the capability was an empty object and meant forms.
-      if (params['mode'] === 'url' && !isJsonObject(elicitation['url']))
-        return 'the client does not support URL elicitation';
-      const formless = isJsonObject(elicitation['url']) && !isJsonObject(elicitation['form']);
-      return params['mode'] !== 'url' && formless ? 'the client does not support form elicitation' : undefined;
+      const hasForm = isJsonObject(elicitation) && (isJsonObject(elicitation['form']) || !hasUrl);
+      return hasForm ? undefined : lacks('elicitation', { elicitation: { form: {} } });
     }
-    case 'sampling/createMessage':
-      return isJsonObject(capabilities['sampling']) ? undefined : 'the client does not support sampling';
+    case 'sampling/createMessage': {
+      const sampling = capabilities['sampling'];
+      if (!isJsonObject(sampling)) return lacks('sampling', { sampling: {} });
+      const withTools = params['tools'] !== undefined || params['toolChoice'] !== undefined;
+      return withTools && !isJsonObject(sampling['tools'])
+        ? lacks('sampling with tools', { sampling: { tools: {} } })
+        : undefined;
+    }
     case 'roots/list':
-      return isJsonObject(capabilities['roots']) ? undefined : 'the client does not support roots';
+      return isJsonObject(capabilities['roots']) ? undefined : lacks('roots', { roots: {} });
     default:
-      return 'Method not found';
+      return { why: 'Method not found', requires: {} };
   }
+}
+
+/** `_meta` key by which a server may say what its question is to be called in `inputRequests`. */
+const questionKey = 'toolbus/key';
+
+/** The name that the server gives its question; undefined where it gives none that can be one. */
+export function nameOfQuestion({ params }: JsonRpcRequest): string | undefined {
+  const meta = params?.['_meta'];
+  const name = isJsonObject(meta) ? meta[questionKey] : undefined;
+  return typeof name === 'string' && /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/.test(name) ? name : undefined;
 }
 
 /** One question of the server that waits for the agent. */
@@ -44,13 +71,27 @@ export interface Question {
   readonly params: JsonObject | undefined;
 }
 
-/** The question as an entry of `inputRequests` (2026-07-28, basic/patterns/mrtr), without what belongs to the hop to the server. */
-export function inputRequest({ method, params }: Question): JsonObject {
+/**
+ * The question as an entry of `inputRequests` (2026-07-28, basic/patterns/mrtr), without what belongs to the hop to the server: its task, its
+ * progress token and, for an agent whose revision has none, the id of a URL.
+ */
+export function inputRequest({ method, params }: Question, { protocolVersion }: AgentContext): JsonObject {
   if (params === undefined) return { method, ...(method !== 'roots/list' && { params: {} }) };
   const { _meta: meta, task: _task, ...rest } = params;
+  if (method === 'elicitation/create' && isModernRevision(protocolVersion)) delete rest['elicitationId'];
   if (!isJsonObject(meta)) return { method, params: rest };
-  const { progressToken: _token, ...kept } = meta;
+  const { progressToken: _token, [relatedTaskKey]: _related, [questionKey]: _key, ...kept } = meta;
   return { method, params: Object.keys(kept).length === 0 ? rest : { ...rest, _meta: kept } };
+}
+
+/** 2025-11-25, basic/utilities/tasks. */
+const relatedTaskKey = 'io.modelcontextprotocol/related-task';
+
+/** The server's task that a message belongs to. */
+export function relatedTask(params: JsonObject | undefined): string | undefined {
+  const meta = params?.['_meta'];
+  const related = isJsonObject(meta) ? meta[relatedTaskKey] : undefined;
+  return isJsonObject(related) && typeof related['taskId'] === 'string' ? related['taskId'] : undefined;
 }
 
 export type QuestionAnswer =

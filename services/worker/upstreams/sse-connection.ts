@@ -4,7 +4,7 @@ import type { JsonRpcMessage } from '../../../shared/mcp/json-rpc.ts';
 import { mcpHeader } from '../../../shared/mcp/mcp-headers.ts';
 import type { Connection, Receiver } from './connection.ts';
 import type { HttpClient } from './http-client.ts';
-import type { ExchangeSink, HttpExchange } from './http-exchange.ts';
+import type { ExchangeSink, OpenExchange } from './http-exchange.ts';
 import { readRefusal } from './http-refusal.ts';
 import { checkMessage } from './wire-check.ts';
 
@@ -34,7 +34,7 @@ export function openSse(client: HttpClient, receiver: Receiver, signal: CancelSi
       reject(signal.reason);
     }
 
-    const stream: HttpExchange = client.get([], {
+    const stream: OpenExchange = client.get([], {
       onAccepted(_headers, streaming) {
         if (!streaming) end(new GatewayError('bad_upstream_output', 'the upstream server offers no event stream'));
       },
@@ -50,10 +50,10 @@ export function openSse(client: HttpClient, receiver: Receiver, signal: CancelSi
         signal.removeEventListener('abort', giveUp);
         resolve(connection);
       },
-      onJson(value) {
+      onJson(value, bytes) {
         const message = checkMessage(value);
         if (message === undefined) receiver.onGarbage();
-        else receiver.onMessage(message, undefined);
+        else receiver.onMessage(message, undefined, bytes);
       },
       onEventId() {},
       onRetry() {},

@@ -4,7 +4,7 @@ export interface SseReaderOptions {
   /** An event whose data is longer than this many bytes is an overflow. */
   readonly limitBytes: number;
   /** One event; `type` is `message` where none was named. Events without data are not passed on, but their id is. */
-  onEvent(type: string, data: string): void;
+  onEvent(type: string, data: Buffer): void;
   /** The last event id changed. */
   onId(id: string): void;
   /** Milliseconds the server wants between reconnects. */
@@ -15,6 +15,7 @@ export interface SseReaderOptions {
 const colon = 0x3a;
 const space = 0x20;
 const byteOrderMark = Buffer.from('\ufeff');
+const lineBreak = Buffer.from('\n');
 
 /**
  * Reads a `text/event-stream` (WHATWG HTML, "Server-sent events"). Written by hand because the body is at hand as bytes: the parsers on npm want
@@ -22,7 +23,7 @@ const byteOrderMark = Buffer.from('\ufeff');
  */
 export function createSseReader(options: SseReaderOptions): (chunk: Buffer) => void {
   let type = 'message';
-  let data: string[] = [];
+  let data: Buffer[] = [];
   let dataBytes = 0;
   let first = true;
   let overflowed = false;
@@ -35,7 +36,8 @@ export function createSseReader(options: SseReaderOptions): (chunk: Buffer) => v
   }
 
   function dispatch(): void {
-    if (data.length > 0) options.onEvent(type, data.length === 1 ? (data[0] as string) : data.join('\n'));
+    const [first] = data;
+    if (first !== undefined) options.onEvent(type, data.length === 1 ? first : joined(data));
     type = 'message';
     data = [];
     dataBytes = 0;
@@ -63,7 +65,7 @@ export function createSseReader(options: SseReaderOptions): (chunk: Buffer) => v
           overflow();
           return;
         }
-        data.push(line.toString('utf8', value));
+        data.push(line.subarray(value));
         return;
       case 'event':
         type = line.toString('utf8', value) || 'message';
@@ -84,4 +86,8 @@ export function createSseReader(options: SseReaderOptions): (chunk: Buffer) => v
   }
 
   return createLineFramer({ limitBytes: options.limitBytes + 64, onLine, onOverflow: overflow });
+}
+
+function joined(lines: readonly Buffer[]): Buffer {
+  return Buffer.concat(lines.flatMap((line, at) => (at === 0 ? [line] : [lineBreak, line])));
 }

@@ -29,11 +29,12 @@ export function openStdio(child: GuardedChild, receiver: Receiver): StdioConnect
     limitBytes: limits.messageBytes,
     onLine(line) {
       if (over || line.length === 0) return;
-      const value = parseJson(line.toString('utf8'));
+      const value = parseJson(line);
+      const alone = Array.isArray(value) ? undefined : line;
       for (const one of Array.isArray(value) ? value : [value]) {
         const message = checkMessage(one);
         if (message === undefined) receiver.onGarbage();
-        else receiver.onMessage(message, undefined);
+        else receiver.onMessage(message, undefined, alone);
       }
     },
     onOverflow() {

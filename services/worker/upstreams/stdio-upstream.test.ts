@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { EraVerdict } from './era-verdict.ts';
-import { callOf, nodeArgs, openTestUpstream, run, textOf } from './testing/harness.ts';
+import { callOf, modernAgent, nodeArgs, openTestUpstream, run, textOf } from './testing/harness.ts';
 
 const raw = (mode: string, more = {}) => ({
   command: process.execPath,
@@ -97,28 +97,99 @@ test('stdio - a cursor that comes again ends the list', { timeout }, async () =>
   assert.deepEqual((await opened.manifest()).tools, [{ name: 'a' }]);
 });
 
-test('stdio - a question that fits two calls is refused, and calls then run one at a time', { timeout }, async () => {
+test('stdio - a question belongs to the call that is left when the others have ended', { timeout }, async () => {
   await using opened = await openTestUpstream(raw('honest'));
   await opened.state('ready');
   const { upstream } = opened;
-  const hanging = new AbortController();
-  const first = run(upstream, callOf('hang'), hanging.signal);
-  const refused = new AbortController();
-  const second = run(upstream, callOf('ask'), refused.signal);
-  await run(upstream, callOf('plain'));
-  hanging.abort();
-  refused.abort();
-  await assert.rejects(first);
-  await assert.rejects(second);
-
-  const holding = callOf('ask');
-  const held = await run(upstream, holding);
+  await run(upstream, callOf('slow'));
+  const other = run(upstream, callOf('slow', { principal: { id: 'other', method: 'key' } }));
+  const asking = callOf('ask');
+  const held = await run(upstream, asking);
+  assert.equal(textOf((await other).answer), 'ok');
   assert.ok(held.answer.kind === 'result' && held.answer.park);
-  const waiting = run(upstream, callOf('plain'));
-  const inputResponses = { q1: { action: 'decline' } };
-  const resumed = run(upstream, { ...holding, params: { ...holding.params, inputResponses }, park: held.answer.park });
-  assert.equal(textOf((await resumed).answer), '{"action":"decline"}');
-  assert.equal(textOf((await waiting).answer), 'ok');
+  assert.equal(upstream.held, 1);
+  const inputResponses = { q1: { action: 'accept' } };
+  const { answer } = await run(upstream, {
+    ...asking,
+    params: { ...asking.params, inputResponses },
+    park: held.answer.park,
+  });
+  assert.equal(textOf(answer), '{"action":"accept"}');
+  assert.equal(upstream.held, 0);
+});
+
+test(
+  'stdio - a question that may be of a call that was given up is refused, and its tool then runs alone',
+  { timeout },
+  async () => {
+    await using opened = await openTestUpstream(raw('honest'));
+    await opened.state('ready');
+    const { upstream } = opened;
+    await run(upstream, callOf('slow'));
+    const hanging = new AbortController();
+    // As an agent that nobody can ask, so that the other one need not wait for it.
+    const first = run(upstream, callOf('hang', { agent: { ...modernAgent, capabilities: {} } }), hanging.signal);
+    const second = run(upstream, callOf('ask'));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    hanging.abort();
+    await assert.rejects(first);
+    assert.equal(textOf((await second).answer), 'refused: the question belongs to no call');
+
+    const holding = callOf('ask');
+    const held = await run(upstream, holding);
+    assert.ok(held.answer.kind === 'result' && held.answer.park);
+    assert.equal(upstream.admits(callOf('slow')), false);
+    const order: string[] = [];
+    const waiting = run(upstream, callOf('slow')).then(() => order.push('other'));
+    const inputResponses = { q1: { action: 'decline' } };
+    const resumed = run(upstream, {
+      ...holding,
+      params: { ...holding.params, inputResponses },
+      park: held.answer.park,
+    });
+    assert.equal(textOf((await resumed).answer), '{"action":"decline"}');
+    order.push('asking');
+    await waiting;
+    assert.deepEqual(order, ['asking', 'other']);
+  },
+);
+
+test(
+  'stdio - a tool that was never called waits a moment for another such one, a known one does not',
+  { timeout },
+  async () => {
+    await using opened = await openTestUpstream(raw('honest'));
+    await opened.state('ready');
+    const { upstream } = opened;
+    await run(upstream, callOf('known'));
+    const hanging = new AbortController();
+    const unknown = run(upstream, callOf('hang'), hanging.signal);
+    assert.equal(upstream.admits(callOf('known')), true);
+    assert.equal(upstream.admits(callOf('new')), false);
+    assert.equal(upstream.admits(callOf('new', { agent: { ...modernAgent, capabilities: {} } })), true);
+    assert.equal(
+      textOf((await run(upstream, callOf('new'))).answer),
+      'ok',
+      'a long first call holds nobody up for ever',
+    );
+    hanging.abort();
+    await assert.rejects(unknown);
+  },
+);
+
+test('stdio - a held call whose server died is lost for its agent, not unknown', { timeout }, async () => {
+  await using opened = await openTestUpstream(raw('honest'));
+  await opened.state('ready');
+  const { upstream, states } = opened;
+  const seen = states.length;
+  const asking = callOf('ask-and-exit');
+  const held = await run(upstream, asking);
+  assert.ok(held.answer.kind === 'result');
+  const { park } = held.answer;
+  await opened.state('ready', seen);
+  assert.equal(upstream.held, 0, 'the slot is free');
+  const retry = { ...asking, params: { ...asking.params, inputResponses: { q1: { action: 'accept' } } }, park };
+  await assert.rejects(run(upstream, retry), { reason: 'upstream_lost', executed: 'unknown' });
 });
 
 test('stdio - a held call without an answer asks again, and ends when its time is over', { timeout }, async () => {
@@ -131,8 +202,13 @@ test('stdio - a held call without an answer asks again, and ends when its time i
   const again = await run(opened.upstream, { ...holding, params: { ...holding.params, inputResponses: {} }, park });
   assert.ok(again.answer.kind === 'result');
   assert.equal(again.answer.resultType, 'input_required');
-  assert.equal(again.answer.park, park);
+  // A name is good for one answer.
+  assert.notEqual(again.answer.park, park);
+  const replayed = await run(opened.upstream, { ...holding, park });
+  assert.equal(replayed.answer.kind === 'error' && replayed.answer.error.code, -32602);
+  await opened.until(() => (opened.upstream.held === 1 ? true : undefined));
   await new Promise((resolve) => setTimeout(resolve, 500));
-  const late = await run(opened.upstream, { ...holding, park });
+  assert.equal(opened.upstream.held, 0);
+  const late = await run(opened.upstream, { ...holding, park: again.answer.park });
   assert.equal(late.answer.kind === 'error' && late.answer.error.code, -32602);
 });

@@ -5,6 +5,7 @@ import { createBackoff } from './backoff.ts';
 import { askDiscover, readDiscover } from './discover.ts';
 import { describeTrouble } from './down.ts';
 import { freshVerdict } from './era-verdict.ts';
+import { HeldCalls } from './held-calls.ts';
 import { initialize, type LegacySession, openLegacySession } from './legacy-session.ts';
 import { limits } from './limits.ts';
 import { createManifestKeeper } from './manifest-keeper.ts';
@@ -40,6 +41,7 @@ export function openStdioUpstream(options: OpenUpstreamOptions): Upstream {
   const { name, config, events, log, eraCache, gateway } = options;
   const backoff = createBackoff({ firstMs: 200, lastMs: 30_000 });
   const keeper = createManifestKeeper({ server: name, log, onManifest: (manifest) => events.onManifest(manifest) });
+  const held = new HeldCalls();
   const ends: number[] = [];
   let subscriptions: ReadonlySet<string> = new Set();
   let run: Run | undefined;
@@ -131,7 +133,15 @@ export function openStdioUpstream(options: OpenUpstreamOptions): Upstream {
     }
     remember('legacy');
     const session = openLegacySession(
-      { peer, gateway, events: sessionEvents, onClosed: (error) => onClosed(error, mine) },
+      {
+        peer,
+        gateway,
+        events: sessionEvents,
+        held,
+        shared: true,
+        needsTask: keeper.needsTask,
+        onClosed: (error) => onClosed(error, mine),
+      },
       answer,
     );
     return { era: 'legacy', session };
@@ -212,11 +222,12 @@ export function openStdioUpstream(options: OpenUpstreamOptions): Upstream {
       return opened?.session.introduction.protocolVersion;
     },
     call: async (call, callOptions) => session().call(call, callOptions),
-    async resume(call, callOptions) {
-      session();
-      if (opened?.era === 'legacy') return opened.session.resume(call, callOptions);
-      return session().call(call, callOptions);
+    get held() {
+      return held.open;
     },
+    admits: (call) => opened?.era !== 'legacy' || opened.session.admits(call),
+    resume: (call, callOptions) => held.resume(call, callOptions),
+    abandon: (park) => held.abandon(park),
     async setResourceSubscriptions(uris) {
       subscriptions = new Set(uris);
       await opened?.session.setResourceSubscriptions(subscriptions);

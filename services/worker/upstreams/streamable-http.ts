@@ -5,7 +5,7 @@ import type { JsonRpcMessage } from '../../../shared/mcp/json-rpc.ts';
 import { mcpHeader } from '../../../shared/mcp/mcp-headers.ts';
 import type { Connection, Receiver } from './connection.ts';
 import type { HttpClient } from './http-client.ts';
-import type { ExchangeSink, HttpExchange, Refusal } from './http-exchange.ts';
+import type { ExchangeSink, OpenExchange, Refusal } from './http-exchange.ts';
 import { readRefusal } from './http-refusal.ts';
 import { limits } from './limits.ts';
 import { checkMessage } from './wire-check.ts';
@@ -32,7 +32,7 @@ export function openStreamableHttp(options: StreamableHttpOptions): Connection {
   let lingerTimer: NodeJS.Timeout | undefined;
   let session: string[] = [];
   let sessionId: string | undefined;
-  let standalone: HttpExchange | undefined;
+  let standalone: OpenExchange | undefined;
   let closed = false;
 
   function later(ms: number, run: () => void): void {
@@ -64,7 +64,7 @@ export function openStreamableHttp(options: StreamableHttpOptions): Connection {
   class RequestStream implements ExchangeSink {
     private readonly id: number;
     private readonly initialize: boolean;
-    private exchange: HttpExchange | undefined;
+    private exchange: OpenExchange | undefined;
     private lastEventId: string | undefined;
     private retryMs = firstRetryMs;
     private resumes = 0;
@@ -93,11 +93,12 @@ export function openStreamableHttp(options: StreamableHttpOptions): Connection {
       if (typeof given === 'string' && /^[\x21-\x7e]{1,4096}$/.test(given)) sessionId = given;
     }
 
-    onJson(value: JsonValue | undefined): void {
+    onJson(value: JsonValue | undefined, bytes: Buffer): void {
       if (this.answered) return;
       this.resumes = 0;
       // 2025-03-26 servers may answer in batches.
-      for (const one of Array.isArray(value) ? value : [value]) this.take(one);
+      if (Array.isArray(value)) for (const one of value) this.take(one, undefined);
+      else this.take(value, bytes);
     }
 
     onEventId(id: string): void {
@@ -140,7 +141,7 @@ export function openStreamableHttp(options: StreamableHttpOptions): Connection {
       receiver.onMessage({ ...meaning, id: this.id }, this.id);
     }
 
-    private take(value: JsonValue | undefined): void {
+    private take(value: JsonValue | undefined, bytes: Buffer | undefined): void {
       const message = checkMessage(value);
       if (message === undefined) {
         receiver.onGarbage();
@@ -153,7 +154,7 @@ export function openStreamableHttp(options: StreamableHttpOptions): Connection {
         }
         this.done();
       }
-      receiver.onMessage(message, this.id);
+      receiver.onMessage(message, this.id, bytes);
     }
 
     private resumeOr(why: () => GatewayError): void {

@@ -36,8 +36,17 @@ export interface Upstream {
   readonly restarts: number;
   readonly protocolVersion: string | undefined;
   call(call: Call, options: UpstreamCallOptions): Promise<UpstreamAnswer>;
-  /** Goes on with a held call: `call.park` names it, `call.params.inputResponses` answers it. `-32602` as an error answer when it is gone. */
+  /** Calls held open until their agents answer. Each keeps its place at the server. */
+  readonly held: number;
+  /** False where this call must not start beside those that run, because the server's questions would name no call. */
+  admits(call: Call): boolean;
+  /**
+   * Goes on with a held call: `call.park` names it, `call.params.inputResponses` answers it. `-32602` as an error answer when nothing is held under
+   * that name (any more); rejects with `upstream_lost` when the server died meanwhile.
+   */
   resume(call: Call, options: UpstreamCallOptions): Promise<UpstreamAnswer>;
+  /** Nobody will answer: the held call of this name is cancelled. */
+  abandon(park: string): void;
   /** Makes the upstream's subscriptions equal to this set of its own URIs. */
   setResourceSubscriptions(uris: ReadonlySet<string>): Promise<void>;
   /** Ends the child, the session and every stream; waits at most 5 s for the child. */

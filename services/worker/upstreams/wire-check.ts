@@ -1,3 +1,4 @@
+import { isAscii } from 'node:buffer';
 import { isJsonObject, type JsonValue } from '../../../shared/mcp/json.ts';
 import type {
   JsonRpcFailure,
@@ -32,8 +33,15 @@ function isId(id: JsonValue | undefined): boolean {
   return typeof id === 'string' || Number.isInteger(id);
 }
 
-/** Parses JSON text; undefined when it is none. */
-export function parseJson(text: string): JsonValue | undefined {
+/** Above this many bytes a look at the encoding costs less than decoding without it. */
+const lookAtEncodingBytes = 4_096;
+
+/** Parses JSON text in UTF-8; undefined when it is none. */
+export function parseJson(bytes: Buffer): JsonValue | undefined {
+  return parseText(bytes.toString(bytes.length > lookAtEncodingBytes && isAscii(bytes) ? 'latin1' : 'utf8'));
+}
+
+function parseText(text: string): JsonValue | undefined {
   try {
     return JSON.parse(text) as JsonValue;
   } catch {

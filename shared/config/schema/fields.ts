@@ -17,11 +17,25 @@ export const addresses = z
 
 export const limitFields = {
   rate: rate.optional().describe('Calls per second, minute or hour: 100/s, 600/m'),
-  burst: positive.optional().describe('Calls that may come at once before the rate counts'),
+  burst: positive
+    .optional()
+    .describe('Calls that may come at once before the rate counts; one second of the rate, and at least 1, without it'),
   concurrency: positive.optional().describe('Calls in flight at the same time'),
 };
 
-export const limits = z.strictObject(limitFields);
+/** A burst is how full a bucket may get; without a rate nothing would ever fill it again. */
+export const burstNeedsRate = {
+  check: (given: { readonly rate?: string | undefined; readonly burst?: number | undefined }) =>
+    given.burst === undefined || given.rate !== undefined,
+  told: { path: ['burst'], error: 'means nothing without a rate' },
+};
+
+export const limits = z.strictObject(limitFields).refine(burstNeedsRate.check, burstNeedsRate.told);
+
+/** Limits for each of several things of which nobody knows how many there are; local to an ingress. */
+export const rateOnly = z
+  .strictObject({ rate: limitFields.rate, burst: limitFields.burst })
+  .refine(burstNeedsRate.check, burstNeedsRate.told);
 
 export const serverName = z
   .string()

@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { limits, pattern, positive } from './fields.ts';
+import { argumentRules } from './rules.ts';
+import { upstreamAuth } from './upstream-auth.ts';
 
 const breaker = z.strictObject({
   errorPercent: z
@@ -24,6 +26,25 @@ const headers = z.record(
 );
 
 const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' });
+
+const validation = z
+  .strictObject({
+    arguments: z.boolean().default(true).describe("Check arguments against the tool's schema before a call"),
+    unsupportedPatterns: z
+      .enum(['ignore', 'quarantine'])
+      .default('ignore')
+      .describe('A tool whose schema has patterns that RE2 does not know: do not enforce these, or keep it from agents'),
+    results: z
+      .enum(['off', 'warn', 'refuse'])
+      .default('off')
+      .describe("Check structured results of at most 1 MiB against the tool's output schema"),
+    descriptionCharacters: positive
+      .max(65_536)
+      .default(4_096)
+      .describe('Longest description of a tool, prompt or resource that agents get; the rest is cut off'),
+  })
+  .prefault({})
+  .describe('How far what the server says and gets is checked');
 
 export const serverSchema = z
   .strictObject({
@@ -52,6 +73,7 @@ export const serverSchema = z
       .optional()
       .describe('Transport. Without it: stdio for a command; probed for a url'),
     headers: headers.default({}).describe('HTTP headers sent to the url'),
+    auth: upstreamAuth.optional(),
     disabled: z.boolean().default(false).describe('Keep the entry, do not run it'),
     instances: positive.max(64).default(1).describe('Workers that `toolbus up` starts'),
     concurrency: positive
@@ -69,6 +91,10 @@ export const serverSchema = z
     timeoutMs: positive.max(600_000).default(60_000).describe('Longest time that a call may take'),
     breaker: breaker.prefault({}).describe('When to stop calling a failing server for a while'),
     limits: limits.prefault({}).describe('Limits over all agents of this server'),
+    toolLimits: z
+      .record(pattern, limits)
+      .default({})
+      .describe('Limits over all agents of each tool that a pattern matches; its full name first, then the first pattern that fits'),
     tools: z
       .strictObject({
         allow: z.array(pattern).default(['*']).describe('Patterns of tool names that are offered'),
@@ -76,6 +102,19 @@ export const serverSchema = z
       })
       .prefault({})
       .describe("Which of the server's tools exist for agents at all"),
+    rules: z
+      .record(pattern, argumentRules)
+      .default({})
+      .describe(
+        "What arguments must keep to, by pattern of the server's tool names, then by argument: its name, a JSON pointer with * for any step, or * for all. See docs/validation.md",
+      ),
+    validation,
+    pin: z
+      .enum(['off', 'warn', 'block'])
+      .default('off')
+      .describe(
+        'Keep the first definition of each tool. A changed one is reported (warn) or taken from agents (block) until `toolbus tools approve`',
+      ),
     trustAnnotations: z
       .boolean()
       .default(false)
@@ -90,5 +129,8 @@ export const serverSchema = z
       fail(['type'], 'a server with a command is stdio');
     } else if (server.url !== undefined && server.type === 'stdio')
       fail(['type'], 'a stdio server has a command, not a url');
+    if (server.auth !== undefined && server.url === undefined) fail(['auth'], 'a server with a command has no OAuth');
+    if (server.auth !== undefined && Object.keys(server.headers).some((name) => name.toLowerCase() === 'authorization'))
+      fail(['auth'], 'the header Authorization is configured too');
   })
   .meta({ id: 'server' });

@@ -13,7 +13,7 @@ const steps = [
 /** Latency, throughput, CPU and memory of 100-byte calls by 1, 16, 64 and 256 agents. */
 export const calls: Suite = {
   name: 'calls',
-  targets: ['direct', 'floor', 'toolbus'],
+  targets: ['direct', 'floor', 'toolbus', 'unaudited'],
   async run(context) {
     const target = await context.start([{ name: 'fast', tools: 251, concurrency: 512 }]);
     await prime(context, target, 'fast');

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Endpoint } from '../load/request.ts';
 import { startNats } from '../nats.ts';
@@ -11,8 +12,13 @@ import { startUpstreams, type Upstreams } from './upstreams.ts';
 
 const catalogWithinMs = 10_000;
 
-/** toolbus as it is installed: one ingress process and one worker process per server on an external NATS, keys for agents. */
-export function toolbusTarget(processes: Processes, cli: string): StartTarget {
+const unauditedIngress = fileURLToPath(new URL('../unaudited/ingress.js', import.meta.url));
+
+/**
+ * toolbus as it is installed: one ingress process and one worker process per server on an external NATS, keys for agents. `unaudited` is the same with an
+ * ingress that records nothing.
+ */
+export function toolbusTarget(processes: Processes, cli: string, name: 'toolbus' | 'unaudited'): StartTarget {
   return async (servers) => {
     const upstreams = await startUpstreams(processes, servers);
     const nats = await startNats(processes);
@@ -38,7 +44,15 @@ export function toolbusTarget(processes: Processes, cli: string): StartTarget {
       rmSync(dir, { recursive: true, force: true });
     };
     try {
-      const ingress = await toolbus('ingress', ['ingress', '--port', '0', '--admin-port', '0']);
+      const ingress =
+        name === 'toolbus'
+          ? await toolbus('ingress', ['ingress', '--port', '0', '--admin-port', '0', '--data-dir', join(dir, 'data')])
+          : await processes.start({
+              name: 'ingress',
+              command: process.execPath,
+              args: [unauditedIngress, config, nats.url],
+              env: withoutOwnVariables(process.env),
+            });
       running.unshift(ingress);
       for (const server of servers) running.push(await worker(server.name));
       const port = Number(new URL(String(ingress.facts['mcp'])).port);
@@ -49,7 +63,7 @@ export function toolbusTarget(processes: Processes, cli: string): StartTarget {
       });
       for (const server of servers) await untilListed(endpoint(server.name), server.tools);
       return {
-        name: 'toolbus',
+        name,
         processes: running,
         endpoint,
         async addWorker(server) {

@@ -1,3 +1,4 @@
+import { createEventIds } from '../../sessions/event-ids.ts';
 import { createSessionIds } from '../../sessions/session-ids.ts';
 import { createSessionLines } from '../../sessions/session-lines.ts';
 import { createSharedMemory } from '../../sessions/session-memory.ts';
@@ -9,10 +10,10 @@ import { createHttpSse } from './http-sse.ts';
 import { createInFlight } from './in-flight.ts';
 import { createNotices } from './notices.ts';
 import { createQuestions } from './questions.ts';
-import { createRelay } from './relay.ts';
 import { createRequests } from './requests.ts';
+import { createResumedStreams } from './resumed-streams.ts';
 import { createStandaloneStreams } from './standalone-streams.ts';
-import { noStreamLog } from './stream-log.ts';
+import { createStreamLog } from './stream-log.ts';
 import { createLegacyStreamableHttp } from './streamable-http.ts';
 
 /**
@@ -21,40 +22,45 @@ import { createLegacyStreamableHttp } from './streamable-http.ts';
  */
 export function createLegacyEdge(deps: EdgeDeps): LegacyEdge {
   const { sessions, stopping } = deps;
-  const streamLog = noStreamLog;
   const keepAlive = createKeepAlive(stopping);
   const nextCallId = createCallIds();
   const ids = createSessionIds(deps.sealer);
+  const eventIds = createEventIds(deps.sealer);
+  const streamLog = createStreamLog(sessions, eventIds);
   const lines = createSessionLines(sessions);
   const inFlight = createInFlight(lines, keepAlive);
   const cancellations = createCancellations(sessions, inFlight);
   const questions = createQuestions(sessions);
-  const relay = createRelay(sessions);
   const notices = createNotices(deps);
   const requests = createRequests({ deps, inFlight, questions, nextCallId });
-  const streams = createStandaloneStreams({ deps, lines, notices, keepAlive, streamLog });
+  const streams = createStandaloneStreams({ deps, eventIds, notices, keepAlive });
+  const resumed = createResumedStreams({ deps, eventIds, keepAlive, nextCallId });
   const memoryOf = createSharedMemory(sessions);
   const streamable = createLegacyStreamableHttp({
     deps,
     ids,
+    eventIds,
     memoryOf,
     requests,
     questions,
     cancellations,
     streams,
+    resumed,
     keepAlive,
     streamLog,
     nextCallId,
   });
-  const sse = createHttpSse({ deps, ids, relay, lines, notices, keepAlive, inFlight, questions, requests, nextCallId });
+  const sse = createHttpSse({ deps, ids, notices, keepAlive, inFlight, questions, requests, nextCallId });
 
   const stopListening = sessions.onRevoked((sessionKey) => {
     streams.end(sessionKey);
+    resumed.end(sessionKey);
     sse.end(sessionKey);
     inFlight.endSession(sessionKey);
   });
   const stop = () => {
     streams.close();
+    resumed.close();
     sse.drain();
   };
   if (stopping.aborted) stop();
@@ -62,9 +68,7 @@ export function createLegacyEdge(deps: EdgeDeps): LegacyEdge {
 
   return {
     post: (exchange, body) => streamable.post(exchange, body),
-    async get(exchange) {
-      streamable.get(exchange);
-    },
+    get: (exchange) => streamable.get(exchange),
     delete: (exchange) => streamable.delete(exchange),
     async openSse(exchange) {
       sse.open(exchange);
@@ -74,12 +78,13 @@ export function createLegacyEdge(deps: EdgeDeps): LegacyEdge {
       stopping.removeEventListener('abort', stop);
       stopListening();
       streams.close();
+      resumed.close();
       inFlight.close();
       sse.close();
       cancellations.close();
       questions.close();
-      relay.close();
       notices.close();
+      streamLog.close();
     },
   };
 }

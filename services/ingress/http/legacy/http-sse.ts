@@ -1,5 +1,6 @@
 import { GatewayError } from '../../../../shared/errors.ts';
 import { isJsonObject, type JsonObject } from '../../../../shared/mcp/json.ts';
+import type { Endpoint } from '../../request.ts';
 import type { SessionIds } from '../../sessions/session-ids.ts';
 import { sendEmpty } from '../answers.ts';
 import type { EdgeDeps, Exchange } from '../edge.ts';
@@ -7,7 +8,7 @@ import { acceptsEventStream } from './accept.ts';
 import { forwardedHeaders } from './forwarded.ts';
 import { readBody } from './incoming.ts';
 import { refuse, refuseGateway, unknownEndpoint, unknownSession } from './refusals.ts';
-import type { Relay } from './relay.ts';
+import { relayPost } from './relay.ts';
 import { openSseStream, type SseStreamOptions, type SseStreamSession } from './sse-stream.ts';
 
 /** HTTP+SSE of 2024-11-05: a stream to the agent, and POSTs from it that may land on any ingress. */
@@ -23,12 +24,11 @@ export interface HttpSse {
 export interface HttpSseOptions extends SseStreamOptions {
   readonly deps: EdgeDeps;
   readonly ids: SessionIds;
-  readonly relay: Relay;
   readonly nextCallId: () => string;
 }
 
 export function createHttpSse(options: HttpSseOptions): HttpSse {
-  const { deps, ids, relay, nextCallId } = options;
+  const { deps, ids, nextCallId } = options;
   const held = new Map<string, SseStreamSession>();
 
   return {
@@ -45,15 +45,16 @@ export function createHttpSse(options: HttpSseOptions): HttpSse {
       const stream = openSseStream(options, { id, sse, principal, res }, () => held.delete(sse.key));
       held.set(sse.key, stream);
     },
-    async post({ req, res, principal, clientAddress }, sessionId, given) {
+    async post({ req, res, principal, endpoint, clientAddress }, sessionId, given) {
       const sse = ids.openSse(sessionId, principal);
-      if (sse === undefined || deps.sessions.revoked(sse.key)) return unknownSession(res);
+      if (sse === undefined || deps.sessions.revoked(sse.key) || !leadsTo(endpoint, sse.endpoint)) return unknownSession(res);
       const body = readBody(given);
       if (body.kind === 'invalid') return refuse(res, 400, body.error.message, body.error.code, body.id);
       const headers = forwardedHeaders(req.headers);
       const stream = held.get(sse.key);
-      if (stream !== undefined) stream.take(body.messages, { clientAddress, headers });
-      else if (!(await relay.forward(sse.key, { body: relayable(given), clientAddress, headers }))) {
+      const scopes = principal.scopes && [...principal.scopes];
+      if (stream !== undefined) stream.take(body.messages, { clientAddress, headers, scopes });
+      else if (!(await relayPost(deps.sessions, sse.key, { body: relayable(given), clientAddress, headers, scopes }))) {
         return unknownSession(res);
       }
       sendEmpty(res, 202);
@@ -66,6 +67,11 @@ export function createHttpSse(options: HttpSseOptions): HttpSse {
       for (const stream of held.values()) stream.end();
     },
   };
+}
+
+/** A token may be good for one endpoint alone, and `/messages` serves them all. */
+function leadsTo(reach: Endpoint, endpoint: Endpoint): boolean {
+  return reach.kind === 'all' || (endpoint.kind !== 'all' && endpoint.name === reach.name);
 }
 
 /** What `readBody` has found to be messages, as the bus carries it. */

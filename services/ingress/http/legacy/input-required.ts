@@ -27,19 +27,37 @@ export interface Round {
 
 type ResultReply = Extract<AgentReply, { kind: 'result' }>;
 
-/** The first reply that is not `input_required`. Throws Unanswered when the agent cannot or does not answer. */
+/**
+ * The first reply that is not `input_required`. Throws Unanswered when the agent cannot or does not answer, and the signal's reason when it cancels;
+ * a call that is held open for it is then given up.
+ */
 export async function fulfilInput(first: ResultReply, round: Round): Promise<AgentReply> {
   let reply: AgentReply = first;
   for (let n = 1; reply.kind === 'result' && reply.resultType === 'input_required'; n += 1) {
-    if (n > maxRounds) throw new Unanswered(`The server asked for more input ${maxRounds} times and still is not done`);
-    const { questions, state } = readInputRequired(reply.body);
-    const more: JsonObject = {};
-    if (questions.length > 0) more['inputResponses'] = await askAll(questions, round);
-    else await delay(emptyRoundMs, undefined, { signal: toAbortSignal(round.signal) });
-    if (state !== undefined) more['requestState'] = state;
+    const more = await inputFor(reply, n, round).catch((error: unknown) => {
+      held(reply)?.abandon();
+      throw error;
+    });
     reply = await round.retry(more);
   }
   return reply;
+}
+
+/** What the retry of a call carries. */
+async function inputFor(reply: ResultReply, n: number, round: Round): Promise<JsonObject> {
+  // A held call asks of its own accord and at its own pace: its deadline ends it, not our count.
+  if (n > maxRounds && reply.held === undefined)
+    throw new Unanswered(`The server asked for more input ${maxRounds} times and still is not done`);
+  const { questions, state } = readInputRequired(reply.body);
+  const more: JsonObject = {};
+  if (questions.length > 0) more['inputResponses'] = await askAll(questions, round, reply.held !== undefined);
+  else await delay(emptyRoundMs, undefined, { signal: toAbortSignal(round.signal) });
+  if (state !== undefined) more['requestState'] = state;
+  return more;
+}
+
+function held(reply: AgentReply) {
+  return reply.kind === 'result' ? reply.held : undefined;
 }
 
 interface Question {
@@ -73,7 +91,7 @@ function legacyElicitation(params: JsonObject): JsonObject {
   return { ...params, elicitationId: randomUUID() };
 }
 
-async function askAll(questions: readonly Question[], round: Round): Promise<JsonObject> {
+async function askAll(questions: readonly Question[], round: Round, isHeld: boolean): Promise<JsonObject> {
   for (const { method, params } of questions) refuseUndeclared(method, params, round.capabilities);
   // When one question fails, nobody needs the answers to the others.
   const failed = new AbortController();
@@ -82,7 +100,7 @@ async function askAll(questions: readonly Question[], round: Round): Promise<Jso
   await Promise.all(
     questions.map(async ({ key, method, params }) => {
       try {
-        responses[key] = inputResponse(method, await round.ask(method, params, signal));
+        responses[key] = inputResponse(method, await round.ask(method, params, signal), isHeld);
       } catch (error) {
         failed.abort(error);
         throw error;
@@ -92,10 +110,14 @@ async function askAll(questions: readonly Question[], round: Round): Promise<Jso
   return responses;
 }
 
-/** An error of the agent is a cancelled elicitation; the other kinds have no word for it, so the call fails. */
-function inputResponse(method: string, response: JsonObject): JsonObject {
+/**
+ * A server that asked by itself gets the agent's error as it is. Towards 2026-07-28 an error is a cancelled elicitation; the other kinds have no
+ * word for it, so the call fails.
+ */
+function inputResponse(method: string, response: JsonObject, isHeld: boolean): JsonObject {
   const { result, error } = response;
   if (isJsonObject(result)) return result;
+  if (isHeld && isJsonObject(error)) return { error };
   if (method === 'elicitation/create') return { action: 'cancel' };
   const code = isJsonObject(error) && typeof error['code'] === 'number' ? ` (code ${error['code']})` : '';
   throw new Unanswered(`The agent refused ${method}${code}`);

@@ -2,18 +2,29 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
+import type { LegacySession } from '../../sessions/legacy-session.ts';
 import type { Quiet } from '../keep-alive.ts';
 import { send } from '../testing/raw-http.ts';
 import { noAnswer, resultAnswer } from './answer.ts';
 import { createPostAnswer, type PostAnswer } from './post-answer.ts';
-import { noStreamLog } from './stream-log.ts';
+import type { StreamLog } from './stream-log.ts';
+
+const session: LegacySession = {
+  key: 's',
+  principal: { id: 'alice', method: 'key' },
+  endpoint: { kind: 'all' },
+  protocolVersion: '2025-11-25',
+  capabilities: {},
+};
+const nothingKept: StreamLog = { open: () => undefined };
 
 /** What an agent gets for a POST whose answering is played by `play`. */
-async function answered(requests: number, play: (answer: PostAnswer, quiet: Quiet) => void) {
+async function answered(count: number, play: (answer: PostAnswer, quiet: Quiet) => void, streamLog = nothingKept) {
+  const requests = Array.from({ length: count }, (_, at) => at + 1);
   const watched = new Set<Quiet>();
   const keepAlive = { watch: (quiet: Quiet) => watched.add(quiet), release: (quiet: Quiet) => watched.delete(quiet) };
   const server = createServer((_req, res) => {
-    const options = { res, keepAlive, streamLog: noStreamLog, sessionKey: 's', requests, batch: requests > 1 };
+    const options = { res, keepAlive, streamLog, session, requests, batch: count > 1 };
     const answer = createPostAnswer(options);
     const [quiet] = watched;
     play(answer, quiet ?? assert.fail('nothing keeps the answer alive'));
@@ -32,7 +43,7 @@ test('post answer - is one JSON text when nothing comes before it', async () => 
 
 test('post answer - becomes a stream when it was quiet for long, and says so', async () => {
   const { type, body } = await answered(1, (answer, quiet) => {
-    assert.equal(quiet.quietMs, 10_000);
+    assert.equal(quiet.quietMs, 3_000);
     quiet.onQuiet();
     assert.equal(quiet.quietMs, 15_000);
     answer.answer(resultAnswer('x', Buffer.from('{"n":1}')));

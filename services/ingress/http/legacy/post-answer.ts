@@ -1,19 +1,25 @@
 import type { ServerResponse } from 'node:http';
-import { sendJson } from '../answers.ts';
+import type { RequestId } from '../../../../shared/mcp/json-rpc.ts';
+import { latestLegacy } from '../../../../shared/mcp/revisions.ts';
+import type { LegacySession } from '../../sessions/legacy-session.ts';
+import { sendJson, sendPieces } from '../answers.ts';
 import type { KeepAlive, Quiet } from '../keep-alive.ts';
 import { openSse, type SseStream } from '../sse-writer.ts';
 import type { Answer } from './answer.ts';
 import type { Outlet } from './outlet.ts';
 import type { StreamLog, StreamRecord } from './stream-log.ts';
 
-/** A quiet answer becomes a stream after this, so that no proxy between cuts it. */
-const quietMs = 10_000;
+/** A quiet answer becomes a stream after this: no proxy between cuts it then, and an agent that loses it can go on elsewhere. */
+const quietMs = 3_000;
 /** A stream says something at least this often. */
 export const keepAliveMs = 15_000;
+/** How long a reader that lost its connection should wait before it comes back. */
+export const retryMs = 500;
 
 /**
  * The HTTP response to a POST with requests: one JSON text when nothing comes before the answers, an event stream from the first
- * notification, the first question, or ten quiet seconds on. Losing the agent ends the response and nothing else.
+ * notification, the first question, or three quiet seconds on. Losing the agent ends the response and nothing else; what is written to
+ * a stream can be had again elsewhere.
  */
 export interface PostAnswer extends Outlet {
   /** The answer to one of the requests; the last one ends the response. */
@@ -24,16 +30,16 @@ export interface PostAnswerOptions {
   readonly res: ServerResponse;
   readonly keepAlive: KeepAlive;
   readonly streamLog: StreamLog;
-  readonly sessionKey: string;
-  /** How many requests the POST held. */
-  readonly requests: number;
+  readonly session: LegacySession;
+  /** Ids of the requests that the POST held. */
+  readonly requests: readonly RequestId[];
   readonly batch: boolean;
 }
 
 export function createPostAnswer(options: PostAnswerOptions): PostAnswer {
-  const { res, keepAlive, batch } = options;
+  const { res, keepAlive, batch, session, requests } = options;
   const early: Answer[] = [];
-  let open = options.requests;
+  let open = requests.length;
   let stream: SseStream | undefined;
   let record: StreamRecord | undefined;
 
@@ -43,9 +49,13 @@ export function createPostAnswer(options: PostAnswerOptions): PostAnswer {
   };
   const upgrade = () => {
     if (stream !== undefined) return;
-    stream = openSse(res);
-    record = options.streamLog.open(options.sessionKey);
-    if (record) stream.event('', { id: record.firstId });
+    const opened = openSse(res);
+    stream = opened;
+    record = options.streamLog.open(session.key, requests);
+    if (record) {
+      record.onTaken = () => opened.end();
+      if (isPrimed(session)) opened.event('', { id: record.firstId, retryMs });
+    }
     for (const { body } of early) if (body !== undefined) write(body);
   };
   const quiet: Quiet = {
@@ -54,6 +64,8 @@ export function createPostAnswer(options: PostAnswerOptions): PostAnswer {
       return stream === undefined ? quietMs : keepAliveMs;
     },
     onQuiet() {
+      // Whoever left before the first event has no id to come back with.
+      if (stream === undefined && res.destroyed) return;
       upgrade();
       stream?.comment();
     },
@@ -62,19 +74,18 @@ export function createPostAnswer(options: PostAnswerOptions): PostAnswer {
 
   const finish = () => {
     keepAlive.release(quiet);
-    // A cancelled request has no answer, and the only response without one is an empty stream.
-    if (stream === undefined && early.some(({ body }) => body !== undefined)) return sendWhole(res, early, batch);
-    upgrade();
+    if (stream === undefined && early.some(isSaid)) return sendWhole(res, early, batch);
     record?.end();
-    stream?.end();
+    // A cancelled request has no answer, and the only response without one is an empty stream.
+    (stream ?? openSse(res)).end();
   };
 
   return {
     get closed() {
-      return res.destroyed || res.writableEnded;
+      return open === 0 || (record === undefined && (res.destroyed || res.writableEnded));
     },
     send(message) {
-      if (open === 0) return;
+      if (open === 0 || (stream === undefined && res.destroyed)) return;
       upgrade();
       write(message);
     },
@@ -87,12 +98,22 @@ export function createPostAnswer(options: PostAnswerOptions): PostAnswer {
   };
 }
 
+/** Only this revision has empty events (SEP-1699); readers of older ones take each for a message. */
+export function isPrimed({ protocolVersion }: LegacySession): boolean {
+  return protocolVersion === latestLegacy;
+}
+
+function isSaid(answer: Answer): boolean {
+  return answer.pieces !== undefined || answer.body !== undefined;
+}
+
 const comma = Buffer.from(',');
 
 function sendWhole(res: ServerResponse, answers: readonly Answer[], batch: boolean): void {
   const [only] = answers;
-  if (!batch && only?.body !== undefined) {
-    sendJson(res, only.status, only.body, only.headers);
+  if (!batch && only !== undefined && isSaid(only)) {
+    if (only.pieces !== undefined) sendPieces(res, only.status, only.pieces, only.headers);
+    else sendJson(res, only.status, only.body ?? '', only.headers);
     return;
   }
   const parts: Uint8Array[] = [];

@@ -1,5 +1,4 @@
-import type { JsonObject } from '../../../../shared/mcp/json.ts';
-import { noteMessage, readTaken } from '../../sessions/session-notes.ts';
+import { isJsonObject, type JsonObject } from '../../../../shared/mcp/json.ts';
 import type { SessionBus } from '../edge.ts';
 
 /** A POST and what of it the holder of the stream needs. */
@@ -7,45 +6,42 @@ export interface RelayedPost {
   readonly body: JsonObject | JsonObject[];
   readonly clientAddress: string;
   readonly headers: Record<string, string>;
-}
-
-/** Hands a POST of HTTP+SSE to the ingress that holds the stream. */
-export interface Relay {
-  /** False when no ingress says within two seconds that it holds the stream. */
-  forward(sessionKey: string, post: RelayedPost): Promise<boolean>;
-  close(): void;
+  /** Of the token it came with; absent: scopes do not limit it. */
+  readonly scopes: string[] | undefined;
 }
 
 const takenWithinMs = 2_000;
 
-export function createRelay(bus: SessionBus): Relay {
-  const waiting = new Map<number, { sessionKey: string; settle: (taken: boolean) => void }>();
-  let forwarded = 0;
+/** Hands a POST of HTTP+SSE to the ingress that holds the stream. False when none holds it, or it says nothing for two seconds. */
+export async function relayPost(bus: SessionBus, sessionKey: string, post: RelayedPost): Promise<boolean> {
+  return isJsonObject(await bus.ask('sse', sessionKey, { ...post }, takenWithinMs));
+}
 
-  const stopListening = bus.onAnswer((sessionKey, message) => {
-    const note = readTaken(message);
-    const post = note && waiting.get(note.n);
-    if (post?.sessionKey === sessionKey) post.settle(true);
+/** Takes the POSTs that other ingresses hand over; returns the function that stops. */
+export function takePosts(bus: SessionBus, sessionKey: string, take: (post: RelayedPost) => void): () => void {
+  return bus.serve('sse', sessionKey, (asked) => {
+    const post = readPost(asked);
+    if (post !== undefined) take(post);
+    return post && {};
   });
+}
 
+function readPost({ body, clientAddress, headers, scopes }: JsonObject): RelayedPost | undefined {
+  const messages = isJsonObject(body) || (Array.isArray(body) && body.every(isJsonObject)) ? body : undefined;
+  if (messages === undefined || typeof clientAddress !== 'string') return undefined;
+  // What cannot be read as scopes permits nothing.
+  const limited = Array.isArray(scopes) ? scopes.filter((scope) => typeof scope === 'string') : [];
   return {
-    forward(sessionKey, post) {
-      forwarded += 1;
-      const n = forwarded;
-      return new Promise((resolve) => {
-        const settle = (taken: boolean) => {
-          clearTimeout(timer);
-          waiting.delete(n);
-          resolve(taken);
-        };
-        const timer = setTimeout(() => settle(false), takenWithinMs);
-        waiting.set(n, { sessionKey, settle });
-        bus.deliver(sessionKey, noteMessage({ toolbus: 'post', from: bus.ingress, n, ...post }));
-      });
-    },
-    close() {
-      stopListening();
-      for (const { settle } of [...waiting.values()]) settle(false);
-    },
+    body: messages,
+    clientAddress,
+    headers: stringsOf(headers),
+    scopes: scopes === undefined ? undefined : limited,
   };
+}
+
+function stringsOf(value: unknown): Record<string, string> {
+  const strings: Record<string, string> = Object.create(null);
+  if (!isJsonObject(value)) return strings;
+  for (const [name, text] of Object.entries(value)) if (typeof text === 'string') strings[name] = text;
+  return strings;
 }

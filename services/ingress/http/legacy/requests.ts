@@ -109,6 +109,7 @@ export function createRequests({ deps, inFlight, questions, nextCallId }: Reques
       },
       wantsProgress: progressToken !== undefined,
       clientAddress: scene.clientAddress,
+      session: session.key,
       headers: scene.headers,
       signal: flight.signal,
       receivedAt: scene.receivedAt,

@@ -45,10 +45,15 @@ async function subscribe({ id, params }: IncomingRequest, scene: RequestScene, d
   const { uri } = params;
   if (typeof uri !== 'string' || uri.length > maxUriLength) return invalidParams(id, 'uri must be a string');
   const { endpoint, principal } = scene.session;
-  if (deps.catalog.view(endpoint, principal)?.resource(uri) === undefined) {
+  const target = deps.catalog.view(endpoint, principal)?.resource(uri);
+  if (target === undefined) {
     return errorAnswer(id, { code: rpcCode.legacyResourceNotFound, message: 'Resource not found', data: { uri } });
   }
   if (!(await scene.memory.subscribe(uri))) return invalidParams(id, 'the session holds too many subscriptions');
+  // A change that comes right after this answer must be told, wherever the stream is held.
+  const watch = deps.resources.watch(target.server, target.target);
+  await watch.active;
+  watch.release();
   return resultAnswer(id, '{}');
 }
 

@@ -4,9 +4,7 @@ import type { JsonObject } from '../../../../shared/mcp/json.ts';
 import { rpcCode } from '../../../../shared/mcp/json-rpc.ts';
 import type { LegacySession } from '../../sessions/legacy-session.ts';
 import type { SseSession } from '../../sessions/session-ids.ts';
-import type { SessionLines } from '../../sessions/session-lines.ts';
 import { maxSubscriptions, type SessionMemory } from '../../sessions/session-memory.ts';
-import { noteMessage, readNote } from '../../sessions/session-notes.ts';
 import type { EdgeDeps } from '../edge.ts';
 import type { KeepAlive, Quiet } from '../keep-alive.ts';
 import { openSse } from '../sse-writer.ts';
@@ -14,13 +12,12 @@ import { errorAnswer, resultAnswer } from './answer.ts';
 import type { InFlight } from './in-flight.ts';
 import { type Incoming, type IncomingRequest, readBody } from './incoming.ts';
 import { initializeResult, readInitialize } from './initialize.ts';
-import type { Notices } from './notices.ts';
+import type { Notices, StreamNotices } from './notices.ts';
 import type { Outlet } from './outlet.ts';
 import { keepAliveMs } from './post-answer.ts';
 import type { Questions } from './questions.ts';
-import type { RelayedPost } from './relay.ts';
+import { type RelayedPost, takePosts } from './relay.ts';
 import type { Requests } from './requests.ts';
-import type { Subscriptions } from './resource-updates.ts';
 
 /**
  * One stream of HTTP+SSE (2024-11-05). The session is the stream: it begins and ends with it, and what it sets is remembered here
@@ -37,7 +34,6 @@ export interface SseStreamSession {
 
 export interface SseStreamOptions {
   readonly deps: EdgeDeps;
-  readonly lines: SessionLines;
   readonly notices: Notices;
   readonly keepAlive: KeepAlive;
   readonly inFlight: InFlight;
@@ -51,7 +47,7 @@ export function openSseStream(
   opened: { id: string; sse: SseSession; principal: Principal; res: ServerResponse },
   ended: () => void,
 ): SseStreamSession {
-  const { deps, lines, notices, keepAlive, inFlight, questions, requests } = options;
+  const { deps, notices, keepAlive, inFlight, questions, requests } = options;
   const { res, principal } = opened;
   const { key, endpoint } = opened.sse;
   let session: LegacySession = { key, endpoint, principal, protocolVersion: '2024-11-05', capabilities: {} };
@@ -85,10 +81,12 @@ export function openSseStream(
     if (typeof requestId !== 'string' && typeof requestId !== 'number') return;
     inFlight.cancel(key, requestId, typeof reason === 'string' ? reason : 'cancelled by the agent');
   };
-  const answer = async (request: IncomingRequest, { clientAddress, headers }: Omit<RelayedPost, 'body'>) => {
+  const answer = async (request: IncomingRequest, { clientAddress, headers, scopes }: Omit<RelayedPost, 'body'>) => {
     if (request.method === 'initialize') return initialize(request);
     const receivedAt = performance.now();
-    const { body } = await requests(request, { session, memory, outlet, clientAddress, headers, receivedAt });
+    // The rights are those of the token that came with this message, not of the one that opened the stream.
+    const now = scopes === undefined ? session : { ...session, principal: { ...principal, scopes } };
+    const { body } = await requests(request, { session: now, memory, outlet, clientAddress, headers, receivedAt });
     if (body !== undefined) write(body);
     if (draining) drain();
   };
@@ -108,13 +106,9 @@ export function openSseStream(
     if (inFlight.count(key) === 0) stream.end();
   };
 
-  const leave = lines.follow(key, (message) => {
-    const note = readNote(message);
-    if (note?.toolbus === 'post') {
-      const body = readBody(note.body);
-      deps.sessions.answer(note.from, key, noteMessage({ toolbus: 'taken', n: note.n }));
-      if (body.kind === 'messages') take(body.messages, note);
-    } else if (message['jsonrpc'] === '2.0') write(JSON.stringify(message));
+  const leave = takePosts(deps.sessions, key, (post) => {
+    const body = readBody(post.body);
+    if (body.kind === 'messages') take(body.messages, post);
   });
   keepAlive.watch(quiet);
   res.once('close', () => {
@@ -128,7 +122,7 @@ export function openSseStream(
   return { take, end: () => stream.end(), drain };
 }
 
-function localMemory(subscriptions: Subscriptions): SessionMemory {
+function localMemory(subscriptions: StreamNotices): SessionMemory {
   let level: LogLevel = 'debug';
   const uris = new Set<string>();
   return {
@@ -139,7 +133,7 @@ function localMemory(subscriptions: Subscriptions): SessionMemory {
     async subscribe(uri) {
       if (!uris.has(uri) && uris.size >= maxSubscriptions) return false;
       uris.add(uri);
-      subscriptions.add(uri);
+      void subscriptions.add(uri);
       return true;
     },
     async unsubscribe(uri) {

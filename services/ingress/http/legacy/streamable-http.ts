@@ -2,6 +2,7 @@ import { GatewayError } from '../../../../shared/errors.ts';
 import { rpcCode } from '../../../../shared/mcp/json-rpc.ts';
 import { mcpHeader } from '../../../../shared/mcp/mcp-headers.ts';
 import { isLegacyRevision, legacyRevisions } from '../../../../shared/mcp/revisions.ts';
+import type { EventIds } from '../../sessions/event-ids.ts';
 import type { LegacySession } from '../../sessions/legacy-session.ts';
 import type { SessionIds } from '../../sessions/session-ids.ts';
 import type { SessionMemory } from '../../sessions/session-memory.ts';
@@ -18,17 +19,20 @@ import { createPostAnswer } from './post-answer.ts';
 import type { Questions } from './questions.ts';
 import { refuse, refuseGateway, unknownEndpoint, unknownSession } from './refusals.ts';
 import type { Requests } from './requests.ts';
+import type { ResumedStreams } from './resumed-streams.ts';
 import type { StandaloneStreams } from './standalone-streams.ts';
 import type { StreamLog } from './stream-log.ts';
 
 export interface StreamableHttpOptions {
   readonly deps: EdgeDeps;
   readonly ids: SessionIds;
+  readonly eventIds: EventIds;
   readonly memoryOf: (sessionKey: string) => SessionMemory;
   readonly requests: Requests;
   readonly questions: Questions;
   readonly cancellations: Cancellations;
   readonly streams: StandaloneStreams;
+  readonly resumed: ResumedStreams;
   readonly keepAlive: KeepAlive;
   readonly streamLog: StreamLog;
   readonly nextCallId: () => string;
@@ -39,10 +43,10 @@ const batchRevision = '2025-03-26';
 
 /** Streamable HTTP with sessions: 2025-03-26, 2025-06-18 and 2025-11-25 (basic/transports of each). */
 export function createLegacyStreamableHttp(options: StreamableHttpOptions): Pick<LegacyEdge, 'post' | 'delete'> & {
-  get(exchange: Exchange): void;
+  get(exchange: Exchange): Promise<void>;
 } {
-  const { deps, ids, memoryOf, requests, questions, cancellations, streams, keepAlive, streamLog, nextCallId } =
-    options;
+  const { deps, ids, eventIds, memoryOf, requests, questions, cancellations, streams, resumed } = options;
+  const { keepAlive, streamLog, nextCallId } = options;
 
   return {
     async post(exchange, given) {
@@ -65,7 +69,7 @@ export function createLegacyStreamableHttp(options: StreamableHttpOptions): Pick
       }
       await receive(exchange, session, messages, batch);
     },
-    get({ req, res, ...exchange }) {
+    async get({ req, res, ...exchange }) {
       if (!acceptsEventStream(req.headers.accept)) return refuse(res, 406, 'Accept must list text/event-stream');
       const session = identify({ req, res, ...exchange });
       if (session === undefined) return;
@@ -73,7 +77,15 @@ export function createLegacyStreamableHttp(options: StreamableHttpOptions): Pick
         const error = new GatewayError('shutting_down', 'this ingress is stopping', { retryAfterMs: 1000 });
         return refuseGateway(res, error, nextCallId());
       }
-      if (!streams.open(session, res)) refuse(res, 409, 'Conflict: the session has its stream already');
+      const lastEventId = req.headers['last-event-id'];
+      const from = typeof lastEventId === 'string' ? eventIds.read(session.key, lastEventId) : undefined;
+      if (lastEventId !== undefined && from === undefined) {
+        return refuse(res, 400, 'Bad request: Last-Event-ID is none of this session');
+      }
+      if (from?.kind === 'answering') return resumed.open(session, from, res);
+      if (!(await streams.open(session, from?.place, res))) {
+        refuse(res, 409, 'Conflict: the session has its stream already');
+      }
     },
     async delete(exchange) {
       const session = identify(exchange);
@@ -134,8 +146,8 @@ export function createLegacyStreamableHttp(options: StreamableHttpOptions): Pick
       res,
       keepAlive,
       streamLog,
-      sessionKey: session.key,
-      requests: asked.length,
+      session,
+      requests: asked.map(({ id }) => id),
       batch,
     });
     const headers = forwardedHeaders(req.headers);

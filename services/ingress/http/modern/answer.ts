@@ -3,13 +3,10 @@ import type { CallTiming } from '../../../../shared/mcp/call.ts';
 import type { JsonObject } from '../../../../shared/mcp/json.ts';
 import type { RequestId, RpcError } from '../../../../shared/mcp/json-rpc.ts';
 import type { AgentReply } from '../../request.ts';
-import { rpcErrorBody, sendJson, serverTiming } from '../answers.ts';
+import { joined, rpcErrorBody, sendJson, sendPieces, serverTiming } from '../answers.ts';
 import type { KeepAlive, Quiet } from '../keep-alive.ts';
 import { openSse, type SseStream } from '../sse-writer.ts';
-import { responseEnd, type Spliced, spliceResult } from './splice.ts';
-
-/** A result up to this size is sent in one write with its headers; above, the copy would cost more than the second write. */
-const oneWriteBytes = 16_384;
+import { spliceResult } from './splice.ts';
 
 /** How long an answer may take before its agent's proxies must hear that it is alive, and how often then. Milliseconds. */
 const quietBeforeStreamMs = 10_000;
@@ -76,11 +73,10 @@ export function createAnswer(
       keepAlive.release(quiet);
       const spliced = spliceResult(id, reply);
       if (stream === undefined && !wantsStreamOnly(accept)) {
-        sendSpliced(res, spliced, timingOf(reply.timing));
+        sendPieces(res, 200, spliced, { 'server-timing': timingOf(reply.timing) });
         return;
       }
-      const bytes = Buffer.concat([Buffer.from(spliced.head, 'latin1'), spliced.body, Buffer.from(responseEnd)]);
-      end(streamOf(), bytes, reply.timing);
+      end(streamOf(), joined(spliced), reply.timing);
     },
     error(error, status, timing, headers) {
       keepAlive.release(quiet);
@@ -92,26 +88,6 @@ export function createAnswer(
       keepAlive.release(quiet);
     },
   };
-}
-
-function sendSpliced(res: ServerResponse, { head, body }: Spliced, timing: string): void {
-  if (res.headersSent || res.destroyed) return;
-  res.writeHead(200, {
-    'content-type': 'application/json',
-    'content-length': head.length + body.byteLength + responseEnd.length,
-    'server-timing': timing,
-  });
-  if (body.byteLength <= oneWriteBytes) {
-    // Node joins headers and body into one write for strings alone; latin1 carries every byte as it is.
-    const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('latin1');
-    res.end(head + text + responseEnd, 'latin1');
-    return;
-  }
-  res.cork();
-  res.write(head, 'latin1');
-  res.write(body);
-  res.end(responseEnd);
-  res.uncork();
 }
 
 /** Liberal: an agent that names neither type, or none at all, gets what fits. */

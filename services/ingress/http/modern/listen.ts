@@ -6,9 +6,9 @@ import type { ListKind, View } from '../../catalog/catalog.ts';
 import { rpcErrorBody, sendJson } from '../answers.ts';
 import type { EdgeDeps, Exchange } from '../edge.ts';
 import type { KeepAlive, Quiet } from '../keep-alive.ts';
+import { createResourceUpdates } from '../resource-updates.ts';
 import { openSse } from '../sse-writer.ts';
 import { honoured, readFilter } from './listen-filter.ts';
-import { createResourceUpdates } from './resource-updates.ts';
 
 /** Milliseconds between comments on a quiet stream. */
 const quietMs = 15_000;
@@ -31,7 +31,7 @@ export type Listen = (exchange: Exchange, id: RequestId, params: JsonObject, vie
  * the agent closes, the endpoint is taken from it, or toolbus stops; the last two end with an empty result.
  */
 export function createListen(deps: EdgeDeps, keepAlive: KeepAlive): Listen {
-  const updates = createResourceUpdates(deps.resources);
+  const updates = createResourceUpdates(deps.resources, deps.catalog);
   const ends = new Set<() => void>();
   deps.stopping.addEventListener('abort', () => {
     for (const end of [...ends]) end();
@@ -54,21 +54,35 @@ export function createListen(deps: EdgeDeps, keepAlive: KeepAlive): Listen {
       onQuiet: () => stream.comment('keep-alive'),
     };
     const releases: (() => void)[] = [];
+    /** What happens before the acknowledgement, which must be the first message. */
+    let early: (() => void)[] | undefined = [];
 
-    const send = (method: string, given: JsonObject) => {
+    const write = (method: string, given: JsonObject) => {
       const meta = isJsonObject(given['_meta']) ? given['_meta'] : {};
       const marked = { ...given, _meta: { ...meta, [metaKey.subscriptionId]: id } };
       stream.event(JSON.stringify({ jsonrpc: '2.0', method, params: marked }));
       quiet.lastWrite = performance.now();
     };
+    const send = (method: string, given: JsonObject) => {
+      if (early === undefined) write(method, given);
+      else early.push(() => write(method, given));
+    };
     const release = () => {
       for (const undo of releases.splice(0)) undo();
     };
     const end = () => {
+      acknowledge();
       const _meta = { [metaKey.subscriptionId]: id, [metaKey.serverInfo]: view.serverInfo };
       stream.event(JSON.stringify({ jsonrpc: '2.0', id, result: { resultType: 'complete', _meta } }));
       stream.end();
       release();
+    };
+    const acknowledge = () => {
+      if (early === undefined) return;
+      const waiting = early;
+      early = undefined;
+      write('notifications/subscriptions/acknowledged', { notifications: accepted });
+      for (const send of waiting) send();
     };
     const onChange = () => {
       const next = deps.catalog.view(endpoint, principal);
@@ -78,29 +92,33 @@ export function createListen(deps: EdgeDeps, keepAlive: KeepAlive): Listen {
       }
       const before = view.listVersions;
       view = next;
+      subscriptions.refresh();
       for (const { wanted, method, lists } of listNotices) {
         if (accepted[wanted] !== true) continue;
         if (lists.some((list) => before[list] !== next.listVersions[list])) send(method, {});
       }
     };
 
-    send('notifications/subscriptions/acknowledged', { notifications: accepted });
     if (Object.keys(accepted).length === 0) {
       end();
       return;
     }
+    const subscriptions = updates.open({ endpoint, principal }, (params) =>
+      send('notifications/resources/updated', params),
+    );
+    const active = resources.map(({ uri }) => subscriptions.add(uri));
     keepAlive.watch(quiet);
     ends.add(end);
     releases.push(
       () => keepAlive.release(quiet),
       () => ends.delete(end),
       deps.catalog.onChange(onChange),
-      ...resources.map(({ server, target, uri }) =>
-        updates.follow(server, target, uri, (update) => send('notifications/resources/updated', update)),
-      ),
+      () => subscriptions.close(),
     );
     res.once('close', release);
     // The agent may be gone before the listener stood.
-    if (stream.closed) release();
+    if (stream.closed) return release();
+    // What changes after the acknowledgement must be told, so the server has to be subscribed to by then.
+    void Promise.all(active).then(acknowledge);
   };
 }

@@ -1,25 +1,15 @@
 import type { RequestId } from '../../../../shared/mcp/json-rpc.ts';
 import type { AgentReply } from '../../request.ts';
+import { asciiJson, type Pieces } from '../answers.ts';
 
 const openBrace = 0x7b;
 const closeBrace = 0x7d;
-
-/** A response in pieces that follow one another; `body` is never copied or parsed. */
-export interface Spliced {
-  /** ASCII only. */
-  readonly head: string;
-  /** The members of the result object and its closing brace, or only that. */
-  readonly body: Uint8Array;
-}
-
-/** The last byte of a response, after the result object. */
-export const responseEnd = '}';
 
 /**
  * The JSON-RPC response around a result: `resultType` and the cache hint are put before the members the result object already has.
  * A body without any member, or with blanks around, is taken as well.
  */
-export function spliceResult(id: RequestId, reply: Extract<AgentReply, { kind: 'result' }>): Spliced {
+export function spliceResult(id: RequestId, reply: Extract<AgentReply, { kind: 'result' }>): Pieces {
   const bytes = typeof reply.body === 'string' ? Buffer.from(reply.body, 'utf8') : reply.body;
   let members = '';
   // Any other kind of result names itself in the body.
@@ -30,16 +20,7 @@ export function spliceResult(id: RequestId, reply: Extract<AgentReply, { kind: '
   const first = afterBlanks(bytes, bytes.indexOf(openBrace) + 1);
   const separator = members === '' || bytes[first] === closeBrace ? '' : ',';
   const head = `{"jsonrpc":"2.0","id":${asciiJson(id)},"result":{${members}${separator}`;
-  return { head, body: bytes.subarray(first) };
-}
-
-/** JSON text of an id in ASCII, so that it is the same bytes in every encoding it may be written with. */
-export function asciiJson(id: RequestId): string {
-  if (typeof id === 'number') return String(id);
-  return JSON.stringify(id).replaceAll(
-    /[\u0080-\uffff]/g,
-    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
+  return { head, body: bytes.subarray(first), tail: '}' };
 }
 
 function afterBlanks(bytes: Uint8Array, from: number): number {

@@ -34,6 +34,7 @@ export function createMemoryCatalog(tools: readonly JsonObject[] = []): MemoryCa
         return definition === undefined ? undefined : { server: 'demo', target: name, definition };
       },
       prompt: () => undefined,
+      hasChanged: () => false,
       template: () => undefined,
       vendorMethod: () => undefined,
       agentUri: (_server, uri) => uri.replace('own:', 'demo:'),

@@ -4,10 +4,12 @@ import type { JsonObject } from '../../../../shared/mcp/json.ts';
 import { createSealer } from '../../../../shared/seal.ts';
 import type { AgentRequest, Handle } from '../../request.ts';
 import { sendJson } from '../answers.ts';
-import type { EdgeDeps, Exchange, LegacyEdge, ResourceWatch, SessionBus } from '../edge.ts';
+import type { EdgeDeps, Exchange, LegacyEdge } from '../edge.ts';
+import { createMemoryCluster } from '../legacy/testing/memory-session-bus.ts';
 import { createModernEdge } from '../modern/edge.ts';
 import { createPublicServer, type PublicServer, type PublicServerOptions } from '../server.ts';
 import { createMemoryCatalog, type MemoryCatalog } from './memory-catalog.ts';
+import { createMemoryUpdates } from './memory-updates.ts';
 
 /** A real public listener on a free port over a catalog in memory; the legacy edge says who it was asked for. */
 export interface TestServer extends AsyncDisposable {
@@ -38,17 +40,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
   const requests: AgentRequest[] = [];
   const stopping = new AbortController();
   const watched = new Set<string>();
-  const updateListeners = new Set<(server: string, params: JsonObject) => void>();
-  const resources: ResourceWatch = {
-    watch(server, uri) {
-      watched.add(`${server} ${uri}`);
-      return () => watched.delete(`${server} ${uri}`);
-    },
-    onUpdated(listener) {
-      updateListeners.add(listener);
-      return () => updateListeners.delete(listener);
-    },
-  };
+  const resources = createMemoryUpdates(watched);
   const handle: Handle = options.handle ?? (async () => ({ kind: 'result', resultType: 'complete', body: '{}' }));
   const deps: EdgeDeps = {
     async handle(request) {
@@ -56,7 +48,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
       return handle(request);
     },
     catalog,
-    sessions: noSessions,
+    sessions: createMemoryCluster().join('TESTINGRES'),
     resources,
     sealer: createSealer('test'),
     log: pino({ level: 'silent' }),
@@ -78,9 +70,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     catalog,
     requests,
     watched,
-    updated(name, params) {
-      for (const listener of updateListeners) listener(name, params);
-    },
+    updated: resources.updated,
     setConfig(next) {
       config = parse(next);
     },
@@ -96,19 +86,6 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
 function parse(config: JsonObject): Config {
   return configSchema.parse({ auth: { mode: 'none' }, ...config });
 }
-
-const noSessions: SessionBus = {
-  ingress: 'TESTINGRES',
-  deliver() {},
-  attach: () => () => {},
-  answer() {},
-  onAnswer: () => () => {},
-  state: () => undefined,
-  async setState() {},
-  async revoke() {},
-  revoked: () => false,
-  onRevoked: () => () => {},
-};
 
 /** Answers what reached the legacy edge, so that a test sees the routing. */
 const echoLegacy: LegacyEdge = {

@@ -7,7 +7,7 @@ const text = (value: string) => ({ content: [{ type: 'text', text: value }] });
 let asked = 0;
 
 createInterface({ input: process.stdin }).on('line', (line) => {
-  const { id, method, params, result } = JSON.parse(line);
+  const { id, method, params, result, error } = JSON.parse(line);
   switch (method) {
     case 'server/discover':
       if (mode === 'exits-on-unknown') process.exit(1);
@@ -32,6 +32,7 @@ createInterface({ input: process.stdin }).on('line', (line) => {
       return call(id, params.name);
     case undefined:
       if (result !== undefined) say({ id: asked, result: text(JSON.stringify(result)) });
+      if (error !== undefined) say({ id: asked, result: text(`refused: ${error.message}`) });
       return;
     default:
       return;
@@ -64,11 +65,17 @@ function call(id: number, name: string): void {
       return void process.stdout.write(`${JSON.stringify({ jsonrpc: '2.0', id, result: text('bye') })}\n`, () =>
         process.exit(0),
       );
+    case 'ask-and-exit':
+      setTimeout(() => process.exit(1), 200);
+      call(id, 'ask');
+      return;
     case 'ask':
       asked = id;
       return void say({ id: 'q', method: 'elicitation/create', params: { message: '?', requestedSchema: {} } });
     case 'hang':
       return;
+    case 'slow':
+      return void setTimeout(() => say({ id, result: text('ok') }), 300);
     default:
       say({ id, result: text('ok') });
   }

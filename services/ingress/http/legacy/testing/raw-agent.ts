@@ -36,8 +36,10 @@ export async function ask(
 
 export interface EventStream {
   readonly status: number;
-  /** Events so far: the data as JSON where it is JSON. */
+  /** Events so far: the data as JSON where it is JSON. Those without data are left out. */
   readonly events: unknown[];
+  /** Id of the newest event that had one. */
+  readonly lastEventId: string | undefined;
   /** Resolves with the first event, past or future, that matches. */
   next(matches: (event: unknown) => boolean): Promise<JsonObject>;
   readonly ended: Promise<void>;
@@ -55,8 +57,11 @@ export async function stream(
   const res = await start(ingress, body === undefined ? 'GET' : 'POST', path, headers, text);
   const events: unknown[] = [];
   const waiting = new Set<() => void>();
+  let lastEventId: string | undefined;
   const parser = createParser({
-    onEvent({ data }) {
+    onEvent({ data, id }) {
+      lastEventId = id ?? lastEventId;
+      if (data === '') return;
       events.push(data.startsWith('{') ? JSON.parse(data) : data);
       for (const look of [...waiting]) look();
     },
@@ -65,6 +70,9 @@ export async function stream(
   return {
     status: res.statusCode ?? 0,
     events,
+    get lastEventId() {
+      return lastEventId;
+    },
     next: (matches) =>
       new Promise((resolve) => {
         const look = () => {

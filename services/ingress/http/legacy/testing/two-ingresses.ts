@@ -2,12 +2,14 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
 import { pino } from 'pino';
+import type { ResourceUpdate } from '../../../../../shared/bus/resource-events.ts';
 import { configSchema } from '../../../../../shared/config/schema.ts';
 import type { JsonObject } from '../../../../../shared/mcp/json.ts';
 import { createSealer } from '../../../../../shared/seal.ts';
 import type { AgentReply, AgentRequest, Endpoint, Handle } from '../../../request.ts';
 import type { EdgeDeps, Exchange, LegacyEdge } from '../../edge.ts';
 import { createMemoryCatalog, type MemoryCatalog } from '../../testing/memory-catalog.ts';
+import { createMemoryUpdates } from '../../testing/memory-updates.ts';
 import { createLegacyEdge } from '../edge.ts';
 import { createMemoryCluster, type MemoryCluster } from './memory-session-bus.ts';
 
@@ -20,6 +22,8 @@ export interface TestIngress {
   /** `server uri` of every resource watched here. */
   readonly watched: Set<string>;
   updated(server: string, params: JsonObject): void;
+  /** As by SIGKILL: its connections break, and nothing of it reaches the other ingress any more. */
+  kill(): void;
   stop(): void;
 }
 
@@ -35,8 +39,9 @@ export interface TwoIngresses extends AsyncDisposable {
 export async function startTwoIngresses(handle: Handle, tools: readonly JsonObject[] = []): Promise<TwoIngresses> {
   const catalog = createMemoryCatalog(tools);
   const cluster = createMemoryCluster();
-  const a = await startIngress('INGRESSAAA', handle, catalog, cluster);
-  const b = await startIngress('INGRESSBBB', handle, catalog, cluster);
+  const updates: ResourceUpdate[] = [];
+  const a = await startIngress('INGRESSAAA', handle, catalog, cluster, updates);
+  const b = await startIngress('INGRESSBBB', handle, catalog, cluster, updates);
   return {
     a,
     b,
@@ -48,10 +53,16 @@ export async function startTwoIngresses(handle: Handle, tools: readonly JsonObje
   };
 }
 
-async function startIngress(name: string, handle: Handle, catalog: MemoryCatalog, cluster: MemoryCluster) {
+async function startIngress(
+  name: string,
+  handle: Handle,
+  catalog: MemoryCatalog,
+  cluster: MemoryCluster,
+  updates: ResourceUpdate[],
+) {
   const calls: AgentRequest[] = [];
   const watched = new Set<string>();
-  const updateListeners = new Set<(server: string, params: JsonObject) => void>();
+  const resources = createMemoryUpdates(watched, updates);
   const stopping = new AbortController();
   const config = configSchema.parse({ auth: { mode: 'none' } });
   const deps: EdgeDeps = {
@@ -61,16 +72,7 @@ async function startIngress(name: string, handle: Handle, catalog: MemoryCatalog
     },
     catalog,
     sessions: cluster.join(name),
-    resources: {
-      watch(server, uri) {
-        watched.add(`${server} ${uri}`);
-        return () => watched.delete(`${server} ${uri}`);
-      },
-      onUpdated(listener) {
-        updateListeners.add(listener);
-        return () => updateListeners.delete(listener);
-      },
-    },
+    resources,
     sealer: createSealer('the secret of the test'),
     log: pino({ level: 'silent' }),
     config: () => config,
@@ -88,8 +90,10 @@ async function startIngress(name: string, handle: Handle, catalog: MemoryCatalog
     edge,
     calls,
     watched,
-    updated(from: string, params: JsonObject) {
-      for (const listener of updateListeners) listener(from, params);
+    updated: resources.updated,
+    kill() {
+      cluster.lose(name);
+      server.closeAllConnections();
     },
     stop: () => stopping.abort(),
     async close() {

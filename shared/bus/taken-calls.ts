@@ -1,0 +1,105 @@
+import { type Cancellation, createCancellation } from '../cancellation.ts';
+import type { Call } from '../mcp/call.ts';
+import type { Offer } from './frames.ts';
+import { busLimits } from './limits.ts';
+import { type Credit, createCredit } from './send-result.ts';
+
+/** One call that a worker took, or may take: waiting (no slot yet) → reserved (waits for `go`) → running → gone. */
+export interface TakenCall {
+  readonly key: string;
+  readonly ingress: string;
+  readonly call: Call;
+  readonly abort: Cancellation;
+  state: 'waiting' | 'reserved' | 'running';
+  /** End of the wait, of the reservation, then the deadline; by `performance.now()`. */
+  until: number;
+  readonly hardCap: number;
+  parts: Uint8Array[];
+  readonly partsWanted: number;
+  readonly credit: Credit;
+  startedAt: number;
+}
+
+/** The calls of one worker process. A key is counted by each ingress for itself, so both together name a call. */
+export interface TakenCalls extends Iterable<TakenCall> {
+  /** Calls that hold a slot: reserved or running. */
+  readonly holding: number;
+  readonly size: number;
+  get(ingress: string, key: string): TakenCall | undefined;
+  has(entry: TakenCall): boolean;
+  add(offer: Offer, call: Call, state: 'waiting' | 'reserved'): TakenCall;
+  /** The call got its slot. */
+  reserve(entry: TakenCall): void;
+  /** False when it was gone already. */
+  remove(entry: TakenCall): boolean;
+  /** The one that waits longest for a slot. */
+  firstWaiting(): TakenCall | undefined;
+  readonly waiting: number;
+  runningOf(ingress: string): string[];
+  ingresses(): ReadonlySet<string>;
+}
+
+export function createTakenCalls(): TakenCalls {
+  const calls = new Map<string, TakenCall>();
+  const line = new Set<TakenCall>();
+  const nameOf = (ingress: string, key: string) => `${ingress}.${key}`;
+
+  return {
+    get holding() {
+      return calls.size - line.size;
+    },
+    get size() {
+      return calls.size;
+    },
+    get waiting() {
+      return line.size;
+    },
+    [Symbol.iterator]: () => calls.values(),
+    get: (ingress, key) => calls.get(nameOf(ingress, key)),
+    has: (entry) => calls.get(nameOf(entry.ingress, entry.key)) === entry,
+    add({ ingress, key, parts = 0 }, call, state) {
+      const now = performance.now();
+      const entry: TakenCall = {
+        key,
+        ingress,
+        call,
+        abort: createCancellation(),
+        state,
+        until: now + (state === 'waiting' ? busLimits.lineMs : busLimits.reservationMs),
+        hardCap: now + busLimits.hardCapMs,
+        parts: [],
+        partsWanted: parts,
+        credit: createCredit(busLimits.creditParts),
+        startedAt: now,
+      };
+      calls.set(nameOf(ingress, key), entry);
+      if (state === 'waiting') line.add(entry);
+      return entry;
+    },
+    reserve(entry) {
+      line.delete(entry);
+      entry.state = 'reserved';
+      entry.until = performance.now() + busLimits.reservationMs;
+    },
+    remove(entry) {
+      line.delete(entry);
+      return calls.delete(nameOf(entry.ingress, entry.key));
+    },
+    firstWaiting() {
+      const [first] = line;
+      return first;
+    },
+    runningOf(ingress) {
+      const keys: string[] = [];
+      for (const entry of calls.values()) {
+        if (entry.ingress === ingress && entry.state === 'running') keys.push(entry.key);
+      }
+      return keys;
+    },
+    ingresses() {
+      const names = new Set<string>();
+      for (const entry of calls.values()) names.add(entry.ingress);
+      return names;
+    },
+  };
+}
