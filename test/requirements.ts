@@ -29,6 +29,7 @@ export const requirements = {
   'audit:export': { behavior: 'An export is NDJSON that `audit verify --file` can check.' },
   'audit:replay': { behavior: 'Recorded calls are made again, at their pace or another, and their answers compared.' },
   'audit:diff': { behavior: '`audit diff` names what a replay found, field by field, and exits 6.' },
+  'audit:sinks': { behavior: 'Records are sent to a file or an OpenTelemetry collector, each at least once.' },
   'cli:exit-codes': { behavior: 'Exit codes are those of the contract: 0, 2, 4, 5.' },
   'cli:check': { behavior: '`check` validates the config, prints what would run and starts nothing.' },
   'cli:tools': { behavior: '`tools ls`, `inspect` and `call` show and try the catalog.' },
@@ -36,6 +37,12 @@ export const requirements = {
   'config:invalid': { behavior: 'A bad config exits 2, naming file:line:col, the key and the nearest valid key.' },
   'config:live-reload': { behavior: 'Added, changed and removed servers apply live; nothing in flight is lost.' },
   'config:broken-reload': { behavior: 'A broken config file is refused and the running configuration stays.' },
+  'upstream:bytes': {
+    behavior: 'A result reaches the agent in the words of its server, numbers and order of members included.',
+  },
+  'bus:line': {
+    behavior: 'Where every slot is taken, a few short calls wait at the worker itself, none above its concurrency runs.',
+  },
   'upstream:stdio': {
     behavior: 'A stdio server is reached, with exactly the configured environment, and restarted when it dies.',
   },
@@ -47,6 +54,23 @@ export const requirements = {
   },
   'agent:legacy': { behavior: '2025-11-25 to 2025-03-26: initialize, sessions, batches where the revision has them.' },
   'agent:http-sse': { behavior: '2024-11-05 HTTP+SSE is served on /sse and /messages.' },
+  'session:resume': {
+    behavior: 'A legacy agent that lost a stream goes on at any ingress: that stream alone, nothing lost, nothing twice.',
+  },
+  'session:ingress-killed': {
+    behavior: 'When the ingress that answers is killed, the resumed stream ends with upstream_lost for each open request.',
+  },
+  'session:one-stream': { behavior: 'A session has one standalone stream on all ingresses together; a second GET is 409.' },
+  'session:bound': {
+    behavior: 'A session and its event ids belong to one principal; to others they are unknown. DELETE ends it everywhere.',
+  },
+  'session:nemesis': {
+    behavior: 'While ingresses are killed no session is lost, no message is foreign or told twice, every call is answered.',
+  },
+  'notice:everywhere': {
+    behavior: 'resources/updated from any worker reaches every subscribed stream of either era on any ingress once.',
+  },
+  'notice:rights': { behavior: 'Whoever loses the right to an item hears that the list changed, and no more of the item.' },
   'agent:sdk-v1': { behavior: 'The client of SDK v1 lists, calls, gets progress, cancels and answers questions.' },
   'agent:sdk-v2': { behavior: 'The client of SDK v2 does the same: legacy, auto and pinned to 2026-07-28.' },
   'agent:inspector': { behavior: 'The Inspector CLI lists and calls tools.' },
@@ -70,6 +94,7 @@ export const requirements = {
   'keys:expiry': { behavior: 'A key may have an end, from which on it is unknown.' },
   'keys:revoked-live': { behavior: 'A key that is taken away ends the sessions and streams of its agent within two seconds.' },
   'access:cors': { behavior: 'CORS is answered for access.allowedOrigins alone, preflights without authentication.' },
+  'access:addresses': { behavior: 'Address lists go by the socket, or by what trusted proxies say, however the address is spelt.' },
   'access:every-route': { behavior: 'Every route of the public listener asks who it is, but for the metadata of mode oauth.' },
   'access:client-headers': { behavior: 'Headers of an agent that look like ours change nothing.' },
   'access:tls': { behavior: 'With tls the listener speaks HTTPS and takes a changed certificate without a restart.' },
@@ -88,6 +113,8 @@ export const requirements = {
   'limits:strangers': { behavior: 'Requests without a valid credential are limited by address, an IPv6 /64 as one.' },
   'limits:no-leak': { behavior: 'However a call ends, what it held of limits is given back.' },
   'limits:reload': { behavior: 'Changed limits apply live and go on with what was counted.' },
+  'limits:fair-turns': { behavior: 'An agent at ten times its share raises the p99 of the others at most 1.5 times.' },
+  'limits:refusal': { behavior: 'A used up limit is answered 429 or 503 with Retry-After, executed no; on a legacy stream in band.' },
   'error:unknown-tool': { behavior: 'Unknown and forbidden tools answer −32602.' },
   'error:shape': { behavior: 'Errors of toolbus carry code, callId, reason and executed.' },
   'error:upstream-timeout': { behavior: 'A call beyond its deadline answers upstream_timeout, executed unknown.' },
@@ -107,7 +134,19 @@ export const requirements = {
   'admin:metrics': { behavior: '/metrics is Prometheus text with the MCP duration and gateway overhead histograms.' },
   'conformance:modern': { behavior: 'Every scored scenario of 2026-07-28 passes through the gateway.' },
   'conformance:legacy': { behavior: 'Every scored scenario of 2025-11-25 passes through the gateway.' },
-  'conformance:no-affinity': { behavior: '2026-07-28 passes with two ingresses and no sticky sessions.' },
+  'conformance:no-affinity': { behavior: 'All of it passes with two ingresses and no sticky sessions.' },
+  'conformance:client': { behavior: 'Towards the suite’s own servers the gateway is a conforming client.' },
+  'bridge:codecs': { behavior: 'A message translated to the other era and back is what it was.' },
+  'bridge:policy': { behavior: 'What an agent may list and call is the same over every transport and revision.' },
+  'bridge:held-call': {
+    behavior: 'A question of a legacy server waits for its agent: answered over any ingress, once, and given up when nobody answers.',
+  },
+  'affinity:instance': {
+    behavior: 'With affinity, calls of an agent or session go to one instance over any ingress; when it is gone, one call says so.',
+  },
+  'tasks:pass-through': {
+    behavior: 'Tasks of 2026-07-28 pass through with sealed ids; agents without them get the result of the task.',
+  },
   'block:tool': {
     behavior: '`block tool` hides a tool on every ingress within a second; calls answer as for an unknown one.',
   },

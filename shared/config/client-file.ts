@@ -111,7 +111,9 @@ function adaptEntry(entry: MapTree, warnings: Problem[]): Tree {
   const entries = new Map<string, Tree>();
   for (const [key, value] of entry.entries) {
     const known = valid.includes(key) ? key : keyAliases.get(key);
-    if (known === undefined) {
+    if (key === 'auth' && isCursorsAuth(value)) {
+      warnings.push({ at: value.keyAt, path: value.path, text: 'means something else here; it is ignored' });
+    } else if (known === undefined) {
       warnings.push({
         at: value.keyAt,
         path: value.path,
@@ -125,6 +127,11 @@ function adaptEntry(entry: MapTree, warnings: Problem[]): Tree {
     }
   }
   return { ...entry, entries };
+}
+
+/** Cursor's has a client id and a secret and no type. */
+function isCursorsAuth(tree: Tree): boolean {
+  return tree.kind !== 'map' || !tree.entries.has('type');
 }
 
 function adaptType(tree: Tree): Tree {

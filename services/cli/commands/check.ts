@@ -3,6 +3,7 @@ import { maskText, maskUrl, type ShownServer, showServer } from '../../../shared
 import { type Runtime, type RuntimeFlags, requireSafeBind, resolveRuntime } from '../../../shared/config/runtime.ts';
 import { exitCode } from '../../../shared/errors.ts';
 import { checkIdentities } from '../../ingress/access/authenticate.ts';
+import { auditDurability } from '../output/durability.ts';
 
 export interface CheckOptions {
   readonly file?: string | undefined;
@@ -52,6 +53,8 @@ interface CheckReport {
   readonly agents: readonly AgentReport[];
   readonly auth: string;
   readonly audit: string;
+  /** How safe its records are. */
+  readonly durability: string;
   readonly listeners: { readonly mcp: string; readonly admin: string };
   readonly nats:
     | { readonly embedded: true; readonly dataDir: string }
@@ -83,6 +86,7 @@ function describe({ config, file, secrets, warnings }: LoadedConfig, runtime: Ru
     })),
     auth: config.auth.mode,
     audit: config.audit.mode,
+    durability: auditDurability(config, url === undefined),
     listeners: {
       mcp: address(config.tls === undefined ? 'http' : 'https', runtime.host, runtime.port, '/mcp'),
       admin: address('http', runtime.adminHost, runtime.adminPort, ''),
@@ -107,7 +111,7 @@ function render(report: CheckReport): string {
     `admin     ${report.listeners.admin}`,
     `nats      ${nats.embedded ? `embedded, data in ${clean(nats.dataDir)}` : clean(nats.url)}`,
     `auth      ${report.auth}`,
-    `audit     ${report.audit}`,
+    `audit     ${report.audit}, ${report.durability}`,
     '',
     `servers (${report.servers.length})`,
     ...table(report.servers.map((server) => [server.name, server.transport, load(server), start(server)])),

@@ -2,6 +2,8 @@ import { loadConfig } from '../../../shared/config/load.ts';
 import { requireSafeBind, resolveRuntime } from '../../../shared/config/runtime.ts';
 import { watchConfig } from '../../../shared/config/watch.ts';
 import { createLogger } from '../../../shared/log.ts';
+import { toolbusVersion } from '../../../shared/version.ts';
+import { startSinks } from '../../audit/sinks/start-sinks.ts';
 import { startIngress } from '../../ingress/main.ts';
 import { createDevelopmentKey } from '../development-key.ts';
 import type { CommonFlags } from '../flags.ts';
@@ -32,12 +34,14 @@ export async function runIngress(flags: CommonFlags): Promise<number> {
     developmentKey,
     log,
   });
+  const sinks = await startSinks({ bus, config: loaded.config, version: toolbusVersion(), log });
   const watcher = watchConfig({
     loaded,
     reload: (file) => loadConfig({ ...options, file }),
-    onChange: (next) => {
+    onChange: async (next) => {
       requireSafeBind(next.config, runtime.host);
       ingress.reload(next.config);
+      await sinks.reload(next.config);
       log.info('the configuration was applied');
     },
     onInvalid: (error) => log.error({ err: error }, 'the changed configuration is refused; the old one stays'),
@@ -53,5 +57,6 @@ export async function runIngress(flags: CommonFlags): Promise<number> {
   return stop.closeWith(async () => {
     await watcher.close();
     await ingress.close();
+    await sinks.close();
   });
 }

@@ -32,7 +32,14 @@ export async function runToolsApprove(first: string, second: string | undefined,
       const state = core.pins.state(server, target, definition);
       // Alone, `approve SERVER` accepts what changed; a tool that is named is pinned in any case.
       if (state === 'same' || (state === 'unpinned' && wanted === undefined)) continue;
-      await core.putPin({ server, tool: target, hash, definition: pinnedParts(definition), by: operatorName(), at: Date.now() });
+      await core.putPin({
+        server,
+        tool: target,
+        hash,
+        definition: pinnedParts(definition),
+        by: operatorName(),
+        at: Date.now(),
+      });
       approved.push({ tool: target, hash, state });
     }
     if (flags.json === true) process.stdout.write(`${JSON.stringify({ server, approved })}\n`);
@@ -72,7 +79,12 @@ export function pinOf(core: Core, config: Config, server: string, tool: string):
   };
 }
 
-function meant(first: string, second: string | undefined, core: Core, config: Config): { server: string; wanted?: string } {
+function meant(
+  first: string,
+  second: string | undefined,
+  core: Core,
+  config: Config,
+): { server: string; wanted?: string } {
   const row = core.catalog.describe({ all: true }).find(({ name }) => name === first);
   if (second === undefined && row !== undefined) return { server: row.server, wanted: row.tool };
   if (!Object.hasOwn(config.servers, first)) {
@@ -84,9 +96,13 @@ function meant(first: string, second: string | undefined, core: Core, config: Co
   const known = core.catalog.describe({ all: true, server: first });
   const tool = known.find(({ name, tool: own }) => own === second || name === second)?.tool;
   if (tool === undefined || !core.catalog.tools(first).some(({ target }) => target === tool)) {
-    throw new OperatorError(exitCode.toolFailed, `the server ${showName(first)} has no usable tool ${showName(second)}`, {
-      hint: `\`toolbus tools ls --all --server ${first}\` lists them`,
-    });
+    throw new OperatorError(
+      exitCode.toolFailed,
+      `the server ${showName(first)} has no usable tool ${showName(second)}`,
+      {
+        hint: `\`toolbus tools ls --all --server ${first}\` lists them`,
+      },
+    );
   }
   return { server: first, wanted: tool };
 }

@@ -4,6 +4,8 @@ import { type Runtime, requireSafeBind, resolveRuntime } from '../../../shared/c
 import type { ServerConfig } from '../../../shared/config/schema.ts';
 import { watchConfig } from '../../../shared/config/watch.ts';
 import { createLogger, type Logger } from '../../../shared/log.ts';
+import { toolbusVersion } from '../../../shared/version.ts';
+import { startSinks } from '../../audit/sinks/start-sinks.ts';
 import type { Ingress } from '../../ingress/main.ts';
 import { createDevelopmentKey } from '../development-key.ts';
 import type { CommonFlags } from '../flags.ts';
@@ -80,6 +82,7 @@ export async function runUp(flags: CommonFlags): Promise<number> {
       developmentKey,
       log,
     });
+    const sinks = await startSinks({ bus, config: loaded.config, version: toolbusVersion(), log });
     const forgetRunning = await rememberRunning(runtime, natsServer === undefined ? undefined : { nats, ingress });
     const servers = await settled(loaded, ingress, fleet, stop);
     const watcher = watchConfig({
@@ -88,6 +91,7 @@ export async function runUp(flags: CommonFlags): Promise<number> {
       onChange: async (next) => {
         requireSafeBind(next.config, runtime.host);
         await apply(loaded, next, ingress as Ingress, fleet, log);
+        await sinks.reload(next.config);
         loaded = next;
       },
       onInvalid: (error) => log.error({ err: error }, 'the changed configuration is refused; the old one stays'),
@@ -110,6 +114,7 @@ export async function runUp(flags: CommonFlags): Promise<number> {
       await watcher.close();
       // The ingress first: it lets answers finish, which needs the workers.
       await running.ingress.close();
+      await sinks.close();
       await running.fleet.close();
       await forgetRunning();
       await natsServer?.close();

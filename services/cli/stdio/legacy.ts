@@ -197,7 +197,8 @@ export function createLegacySide(options: SideOptions & { say(text: string): voi
         const headers = { accept: 'text/event-stream', ...headersOf(own), ...(resumed && { 'last-event-id': lastId }) };
         const response = await link.send({ method: 'GET', headers, signal: ending.signal, patienceMs: 0 });
         if (response.status === 200) {
-          if (broken && !resumed) tellOfChanges(own);
+          // Also where the stream is resumed: while no gateway ran, nobody compared lists.
+          if (broken) tellOfChanges(own);
           broken = false;
           await readAnswer(response, {
             onMessage: pass,

@@ -56,6 +56,9 @@ export interface LinkOptions {
 
 const firstPauseMs = 100;
 const longestPauseMs = 1_000;
+const startupMs = 5_000;
+/** Reasons of an ingress that stops or has just started. */
+const transient: ReadonlySet<string> = new Set(['shutting_down', 'broker_unavailable', 'audit_unavailable']);
 const maxRefusalBytes = 1_048_576;
 const keyHint = 'set TOOLBUS_API_KEY to a key of an agent; `toolbus keys new AGENT` makes one';
 
@@ -86,7 +89,8 @@ export function createLink({ gateway, url, key, renewKey, say, patienceMs, onRoo
   };
 
   const persist = async (request: LinkRequest, onSent: () => void, onTried: () => void): Promise<GatewayResponse> => {
-    const giveUpAt = performance.now() + (request.patienceMs ?? patienceMs);
+    const startedAt = performance.now();
+    const giveUpAt = startedAt + (request.patienceMs ?? patienceMs);
     let renewed = false;
     for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
       const isLast = performance.now() + pauseMs > giveUpAt;
@@ -101,8 +105,10 @@ export function createLink({ gateway, url, key, renewKey, say, patienceMs, onRoo
         if (status === 401) trouble = 'unauthorized';
         else if (status < 500) trouble = undefined;
         if (status !== 503 || isLast) return response;
-        const final = await unlessItNeverRan(response);
-        if (final !== undefined) return final;
+        const { final, reason } = await unlessItNeverRan(response);
+        // A gateway that starts finds NATS and its audit soon; one that has lost them should not be waited for.
+        const lacks = reason !== 'shutting_down' && performance.now() - startedAt > startupMs;
+        if (reason === undefined || lacks) return final;
       } catch (error) {
         if (!(error instanceof Unsent) || request.signal?.aborted === true) throw error;
         unreached(error);
@@ -183,12 +189,15 @@ function gatewayErrorLine(id: RequestId, { reason, executed, message }: GatewayE
   return errorLine(id, reasons[reason].code, message, { reason, executed });
 }
 
-/** Undefined when the stopping ingress promised that the request never ran; otherwise the response, whose body is read by now. */
-async function unlessItNeverRan(response: GatewayResponse): Promise<GatewayResponse | undefined> {
+/** The response, whose body is read by now; `reason` when the ingress promised that the request never ran, and why. */
+async function unlessItNeverRan(
+  response: GatewayResponse,
+): Promise<{ readonly final: GatewayResponse; readonly reason: string | undefined }> {
   const text = await readText(response, maxRefusalBytes).catch(() => '');
   const data = errorIn(text)?.['data'];
-  if (isJsonObject(data) && data['reason'] === 'shutting_down' && data['executed'] === 'no') return undefined;
-  return { ...response, body: Readable.from([Buffer.from(text)]) };
+  const reason = isJsonObject(data) && data['executed'] === 'no' ? data['reason'] : undefined;
+  const final = { ...response, body: Readable.from([Buffer.from(text)]) };
+  return { final, reason: typeof reason === 'string' && transient.has(reason) ? reason : undefined };
 }
 
 function errorIn(text: string): JsonObject | undefined {

@@ -75,6 +75,26 @@ export const audit = z
       })
       .prefault({})
       .describe('Signed heads of the chain of records'),
+    sinks: z
+      .strictObject({
+        file: z
+          .strictObject({
+            path: z.string().min(1).describe('JSON lines are appended to this file'),
+            maxBytes: positive.min(65_536).default(104_857_600).describe('Then it becomes FILE.1, and so on'),
+            keep: z.int().min(0).max(1_000).default(10).describe('Older files that are kept'),
+          })
+          .optional()
+          .describe('Records as JSON lines'),
+        otlp: z
+          .strictObject({
+            endpoint: z.url({ protocol: /^https?$/ }).describe('Base URL of an OTLP/HTTP collector'),
+            headers: z.record(z.string(), z.string()).default({}).describe('Such as its API key'),
+          })
+          .optional()
+          .describe('Records as OpenTelemetry logs'),
+      })
+      .prefault({})
+      .describe('Where records are sent besides the stream, at least once each; none by default'),
     replay: z
       .strictObject({
         ignore: z

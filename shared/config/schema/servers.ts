@@ -33,7 +33,9 @@ const validation = z
     unsupportedPatterns: z
       .enum(['ignore', 'quarantine'])
       .default('ignore')
-      .describe('A tool whose schema has patterns that RE2 does not know: do not enforce these, or keep it from agents'),
+      .describe(
+        'A tool whose schema has patterns that RE2 does not know: do not enforce these, or keep it from agents',
+      ),
     results: z
       .enum(['off', 'warn', 'refuse'])
       .default('off')
@@ -94,7 +96,9 @@ export const serverSchema = z
     toolLimits: z
       .record(pattern, limits)
       .default({})
-      .describe('Limits over all agents of each tool that a pattern matches; its full name first, then the first pattern that fits'),
+      .describe(
+        'Limits over all agents of each tool that a pattern matches; its full name first, then the first pattern that fits',
+      ),
     tools: z
       .strictObject({
         allow: z.array(pattern).default(['*']).describe('Patterns of tool names that are offered'),

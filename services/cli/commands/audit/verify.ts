@@ -56,8 +56,8 @@ async function verifyLive({ nc, names, config }: OpenAudit, flags: VerifyFlags):
   const lines = records === undefined ? [] : liveLines(nc, names.records, (finding) => void damaged.push(finding));
   const verdict = await verifyRecords(lines, { checkpoints, trustedKeys, beginsLate });
   const findings = [...verdict.findings, ...damaged.slice(0, maxDamaged)];
-  if (records === undefined && mark !== undefined && findings.every(({ what }) => what !== 'missing_stream')) {
-    findings.unshift(missing(`the stream ${names.records} was made at ${mark.created} and is gone`));
+  if (records === undefined && (mark !== undefined || checkpoints.length > 0)) {
+    findings.unshift(missing(`the stream ${names.records} is gone`));
   } else if (records !== undefined && mark !== undefined && mark.created !== records.created) {
     findings.unshift(
       missing(`the stream ${names.records} was made at ${mark.created}; this one at ${records.created}`),
