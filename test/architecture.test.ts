@@ -26,6 +26,7 @@ const mayImport: ReadonlyArray<{ readonly area: string; readonly areas: readonly
   { area: 'shared/re2.ts', areas: [] },
   { area: 'shared/mcp/', areas: ['shared/errors.ts'] },
   { area: 'shared/bus/', areas: ['shared/mcp/', 'shared/errors.ts', 'shared/cancellation.ts'] },
+  { area: 'shared/audit/', areas: ['shared/mcp/', 'shared/errors.ts'] },
   { area: 'shared/config/', areas: ['shared/mcp/', 'shared/errors.ts', 'shared/re2.ts'] },
   { area: 'shared/', areas: ['shared/'] },
 ];

@@ -5,7 +5,7 @@ import path from 'node:path';
 
 /** Folders of each suite, and how many files run at once: those that start whole gateways get the machine to themselves. */
 const suites = {
-  unit: { folders: ['shared', 'services'], concurrency: 2 },
+  unit: { folders: ['shared', 'services', 'test/properties'], concurrency: 2 },
   structure: { folders: ['test'], deep: false, concurrency: 2 },
   deploy: { folders: ['test/deploy', 'test/bench'], concurrency: 1 },
   integration: { folders: ['test/integration'], concurrency: 1 },

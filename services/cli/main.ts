@@ -121,7 +121,7 @@ command('doctor', 'walk configuration, NATS, worker, upstream, discovery and aut
   .action(async (server: string | undefined, flags: CommonFlags) =>
     done((await import('./commands/doctor.ts')).runDoctor(server, flags)),
   );
-command('connect', 'print the entry for a client, or merge it into its file: claude-desktop, claude-code, cursor, vscode')
+command('connect', 'print the entry for a client, or merge it into the file of the client')
   .argument('<client>', 'claude-desktop, claude-code, cursor or vscode')
   .option('--write', 'merge it into the file of the client, after a copy to FILE.bak')
   .option('--file <file>', 'the file of the client, where it is not at its usual place')
@@ -138,8 +138,7 @@ command('stdio', 'stdio server for clients that only start processes; passes eve
   .option('--key-file <file>', 'file that holds the API key (default: the variable TOOLBUS_API_KEY)')
   .option('--wait <seconds>', 'how long a request waits for a gateway that cannot be reached (default: 15)')
   .action(async (flags: CommonFlags) => done((await import('./commands/stdio.ts')).runStdio(flags)));
-command('import', 'turn the file of a client (Claude, Cursor, VS Code and others) into toolbus configuration')
-  .argument('<file>', 'its mcpServers or servers file')
+command('import <file>', 'turn the mcpServers or servers file of a client into toolbus configuration')
   .option('--write', 'add the servers to --config (default: ./toolbus.yaml), after a copy to FILE.bak')
   .action(async (file: string, flags: CommonFlags) =>
     done((await import('./commands/import.ts')).runImport(file, flags)),

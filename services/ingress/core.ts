@@ -3,10 +3,10 @@ import { createAffinityRecords } from '../../shared/bus/affinity-records.ts';
 import { openBuckets } from '../../shared/bus/buckets.ts';
 import { type Caller, createCaller } from '../../shared/bus/caller.ts';
 import { clusterSecret } from '../../shared/bus/cluster-secret.ts';
-import { createPin, followPins, type Pin, putPin } from '../../shared/bus/pins.ts';
 import { type BusAddress, connectBus } from '../../shared/bus/connect.ts';
 import { flushed } from '../../shared/bus/flush.ts';
 import { createLimitShares } from '../../shared/bus/limit-shares.ts';
+import { createPin, followPins, type Pin, putPin } from '../../shared/bus/pins.ts';
 import { followRegistry, forgetServer } from '../../shared/bus/registry.ts';
 import { createResourceEvents } from '../../shared/bus/resource-events.ts';
 import { createResourceInterest } from '../../shared/bus/resource-interest.ts';
@@ -29,6 +29,7 @@ import { createDispatcher, type Dispatcher } from './dispatch/dispatcher.ts';
 import type { ResourceWatch, SessionBus, SessionState } from './http/edge.ts';
 import { createLimits, type Limits } from './limits/limits.ts';
 import { createHandle } from './methods/index.ts';
+import { withShadow } from './shadow/shadow.ts';
 import type { Handle } from './request.ts';
 import { type Checks, createChecks } from './validation/checks.ts';
 
@@ -169,7 +170,7 @@ export async function openCore({ bus, tenant, log, config, audit: recorded, keep
         return manifest && shortVersion(manifest.hash);
       },
     }));
-  const handle = createHandle({
+  const answer = createHandle({
     checks,
     catalog,
     dispatch,
@@ -179,6 +180,7 @@ export async function openCore({ bus, tenant, log, config, audit: recorded, keep
     sealer,
     config,
   });
+  const handle = audit === undefined ? answer : withShadow(answer, { config, catalog, audit });
   let caughtUp = false;
   await Promise.all([registry.caughtUp, sessions.caughtUp, resourceEvents.caughtUp, switches.caughtUp, pinned.caughtUp, affinities.caughtUp]);
   caughtUp = true;

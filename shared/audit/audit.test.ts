@@ -16,12 +16,21 @@ const time = '2026-11-22T00:00:00.000Z';
 /** Lines of a writer, and a checkpoint over the first `covered` of them. */
 function chainOf(writer: string, count: number): string[] {
   const entries = Array.from({ length: count }, (_, index) =>
-    JSON.stringify({ v: 1, kind: 'event', id: `${writer}-${index + 1}`, time, event: 'kill_switch', detail: { index } }),
+    JSON.stringify({
+      v: 1,
+      kind: 'event',
+      id: `${writer}-${index + 1}`,
+      time,
+      event: 'kill_switch',
+      detail: { index },
+    }),
   );
   return [...link(entries, writer, noRecords).lines];
 }
 
-function checkpointsOf(...facts: { writer: string; lines: readonly string[]; seq: number; closed?: boolean }[]): string[] {
+function checkpointsOf(
+  ...facts: { writer: string; lines: readonly string[]; seq: number; closed?: boolean }[]
+): string[] {
   let after = noCheckpoints;
   return facts.map(({ writer, lines, seq, closed = false }) => {
     const head = link(
@@ -87,7 +96,10 @@ test('audit chain - an edited, dropped, swapped or cut off record is found and n
   const withoutB = mixed.filter((line) => !line.includes('WRITERB'));
   assert.deepEqual(firstOf(await verdictOf(withoutB)), { what: 'cut_off', writer: 'WRITERB', seq: 1 });
 
-  const more = [...mixed, link(['{"v":1,"kind":"event","id":"x","time":"t"}'], 'WRITERB', { seq: 6, hash: '' }).lines[0] ?? ''];
+  const more = [
+    ...mixed,
+    link(['{"v":1,"kind":"event","id":"x","time":"t"}'], 'WRITERB', { seq: 6, hash: '' }).lines[0] ?? '',
+  ];
   assert.ok((await verdictOf(more)).findings.some(({ what }) => what === 'added'));
 });
 
@@ -122,7 +134,11 @@ test('audit chain - a stream that forgets by age may begin late, but not have ho
   assert.equal((await verdictOf(late)).ok, false);
   assert.equal((await verdictOf(late, { beginsLate: true })).ok, true);
   const hole = late.filter((line) => !line.includes('"WRITERA-8"'));
-  assert.deepEqual(firstOf(await verdictOf(hole, { beginsLate: true })), { what: 'dropped', writer: 'WRITERA', seq: 8 });
+  assert.deepEqual(firstOf(await verdictOf(hole, { beginsLate: true })), {
+    what: 'dropped',
+    writer: 'WRITERA',
+    seq: 8,
+  });
 });
 
 test('audit export - verifies as written, and shows every kind of damage', async () => {
@@ -144,7 +160,10 @@ test('audit export - verifies as written, and shows every kind of damage', async
     assert.equal((await verify(file.toSpliced(at, 1))).ok, false, `without line ${at + 1}`);
     assert.equal((await verify(file.slice(0, at))).ok, false, `cut off after line ${at}`);
     const [line = ''] = file.slice(at, at + 1);
-    const edited = file.with(at, line.replace(/\d(?=[^\d]*$)/, (digit) => String((Number(digit) + 1) % 10)));
+    const edited = file.with(
+      at,
+      line.replace(/\d(?=[^\d]*$)/, (digit) => String((Number(digit) + 1) % 10)),
+    );
     assert.equal((await verify(edited)).ok, false, `line ${at + 1} edited`);
     if (at + 1 < file.length) {
       const swapped = file.with(at, file[at + 1] ?? '').with(at + 1, line);
@@ -204,7 +223,10 @@ test('audit arguments - hmac keeps nothing readable and lets an auditor test a g
   assert.ok(text.includes(hmacLeaf(keys.hmac, 2)));
   assert.ok(!text.includes(hmacLeaf(auditKeys('another').hmac, 'ann@example.com')));
   assert.ok(text.includes('[redacted]'));
-  const many = recordValue(Array.from({ length: 20_000 }, (_, n) => n % 10), rule({ mode: 'hmac' }));
+  const many = recordValue(
+    Array.from({ length: 20_000 }, (_, n) => n % 10),
+    rule({ mode: 'hmac' }),
+  );
   assert.ok(JSON.stringify(many).length < 200, 'many small leaves are one HMAC');
 });
 

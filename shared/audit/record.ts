@@ -131,6 +131,8 @@ export type EventName =
   /** What a server offers has changed: `detail.server`, `detail.version`, `detail.tools` (name → SHA-256 of the definition). */
   | 'catalog'
   | 'definition_changed'
+  /** The copy of a call was answered differently, or not at all: `detail.of` is the agent's call. */
+  | 'shadow'
   | 'replay_started'
   | 'replay_finished';
 

@@ -1,18 +1,15 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import pino from 'pino';
 import { GatewayError } from '../errors.ts';
-import type { Call, CallNotification } from '../mcp/call.ts';
-import { type CalleeOptions, createCallee } from './callee.ts';
-import { type AttemptOptions, createCaller } from './caller.ts';
+import type { CallNotification } from '../mcp/call.ts';
+import type { CalleeOptions } from './callee.ts';
+import { createCaller } from './caller.ts';
 import { connectBus } from './connect.ts';
 import { encodeMessage } from './frames.ts';
-import { subjectsOf } from './subjects.ts';
 import { startTestBroker, type TestBroker } from './testing/broker.ts';
+import { callOf, openCallPair, silentLog as log, testSubjects as subjects } from './testing/call-pair.ts';
 
-const log = pino({ level: 'silent' });
-const subjects = subjectsOf('test');
 let broker: TestBroker;
 
 before(async () => {
@@ -20,43 +17,8 @@ before(async () => {
 });
 after(() => broker.close());
 
-let nextId = 0;
-function callOf(tool: string, params: Call['params'] = { name: tool }, timeoutMs = 5_000): Call {
-  nextId += 1;
-  return {
-    id: `call-${nextId}`,
-    server: 'srv',
-    method: 'tools/call',
-    target: tool,
-    params,
-    agent: { protocolVersion: '2026-07-28', capabilities: {} },
-    principal: { id: 'tester', method: 'key' },
-    wantsProgress: false,
-    timeoutMs,
-    headers: {},
-  };
-}
-
-async function open(
-  t: { after(fn: () => unknown): void },
-  run: CalleeOptions['run'],
-  admit: CalleeOptions['admit'] = () => ({ ok: true }),
-) {
-  const workerConnection = await connectBus({ url: broker.url, name: 'worker', log });
-  const ingressConnection = await connectBus({ url: broker.url, name: 'ingress', log });
-  const callee = createCallee({ nc: workerConnection, subjects, server: 'srv', instance: 'w1', log, admit, run });
-  callee.join(['echo', 'a.b>*']);
-  await workerConnection.flush();
-  const caller = createCaller({ nc: ingressConnection, subjects, ingress: 'i1', log });
-  t.after(async () => {
-    caller.close();
-    await callee.drain(0);
-    await Promise.all([workerConnection.close(), ingressConnection.close()]);
-  });
-  const attempt = (call: Call, options: Partial<AttemptOptions> = {}) =>
-    caller.attempt(call, { signal: new AbortController().signal, onNotification: () => {}, ...options });
-  return { caller, callee, attempt, workerConnection };
-}
+const open = (t: { after(fn: () => unknown): void }, run: CalleeOptions['run'], admit?: CalleeOptions['admit']) =>
+  openCallPair(t, broker.url, { run, ...(admit && { admit }) });
 
 const text = (body: Uint8Array) => Buffer.from(body).toString('utf8');
 
@@ -284,3 +246,27 @@ test('call protocol - a call that its worker does not know any more is lost, lon
   }
   await assert.rejects(running, (error) => error instanceof GatewayError && error.reason === 'upstream_lost');
 });
+
+for (const [what, chunks] of Object.entries({
+  'more than it announced': [{ of: 10, text: 'x'.repeat(11) }],
+  'less than it announced': [{ of: 100, text: 'x' }],
+  'without saying how large': [{ of: undefined, text: 'x' }],
+  'larger than a result may be': [{ of: 65 * 1024 * 1024, text: 'x' }],
+})) {
+  test(`call protocol - a result that comes in parts, ${what}, is bad_upstream_output`, async (t) => {
+    const { attempt, workerConnection } = await open(t, () => new Promise(() => {}));
+    const running = attempt(callOf('echo'));
+    running.catch(() => {});
+    const keys = workerConnection.subscribe(subjects.instanceControl('srv', 'w1'), { max: 1 });
+    for await (const message of keys) {
+      const key = message.reply?.split('.').at(-1) ?? '';
+      const reply = subjects.reply('i1', key);
+      for (const { of, text } of chunks) workerConnection.publish(reply, encodeMessage({ k: 'chunk', of }, text));
+      workerConnection.publish(reply, encodeMessage({ k: 'result', resultType: 'complete', upstreamMs: 1 }, ''));
+    }
+    await assert.rejects(
+      running,
+      (error) => error instanceof GatewayError && error.reason === 'bad_upstream_output' && error.executed === 'yes',
+    );
+  });
+}

@@ -7,6 +7,7 @@ import { type Control, decodeMessage, encodeMessage, type Frame } from './frames
 import { readJsonObject } from './json-bytes.ts';
 import { busLimits } from './limits.ts';
 import { createOutbox } from './outbox.ts';
+import { createPromisedSlots } from './promised-slots.ts';
 import { createQueueGroup } from './queue-group.ts';
 import { readOffer } from './read-offer.ts';
 import { failureFrame, sendResult } from './send-result.ts';
@@ -36,6 +37,7 @@ export function createCallee(options: CalleeOptions): Callee {
   const group = createQueueGroup(nc, subjects, server, onOffer);
   /** Ingresses that were told `full`. */
   const refusedTo = new Set<string>();
+  const promised = createPromisedSlots();
   let draining = false;
   let refused = 0;
   let onIdle: (() => void) | undefined;
@@ -64,20 +66,30 @@ export function createCallee(options: CalleeOptions): Callee {
       log.warn({ subject: message.subject }, 'an offer could not be read');
       return;
     }
-    const admission = admit(call);
+    const admission = admit(call, offer.ingress);
     if (admission.ok) {
+      promised.taken(offer.ingress);
       taken.add(offer, call, 'reserved');
       send(message.reply, { k: 'accepted', instance });
-    } else if (admission.why === 'full' && offer.wait === true && taken.waiting < (options.line ?? 0)) {
+    } else if (admission.why === 'full' && offer.wait === true && hasPlaceInLine(offer.ingress)) {
       taken.add(offer, call, 'waiting');
     } else refuse(offer, admission);
   }
 
+  /** The line is for who is alone here: with others waiting for a free slot, it would always be the nearer way. */
+  function hasPlaceInLine(ingress: string): boolean {
+    if (taken.waiting >= (options.line ?? 0)) return false;
+    for (const other of refusedTo) if (other !== ingress) return false;
+    return true;
+  }
+
   /** An ingress that offers to this very process does not know which of the server's tools it has. */
-  function admit(call: Call): Admission {
+  function admit(call: Call, ingress: string): Admission {
     if (draining) return { ok: false, why: 'draining' };
     const lacks = call.method === 'tools/call' && call.target !== undefined && !group.has(call.target);
-    return lacks && call.park === undefined ? { ok: false, why: 'down' } : options.admit(taken.holding, call);
+    return lacks && call.park === undefined
+      ? { ok: false, why: 'down' }
+      : options.admit(taken.holding + promised.keptFrom(ingress), call);
   }
 
   function refuse(
@@ -92,7 +104,7 @@ export function createCallee(options: CalleeOptions): Callee {
   /** Gives free slots to those that wait for one. */
   function serveLine(): void {
     for (let next = taken.firstWaiting(); next !== undefined; next = taken.firstWaiting()) {
-      const admission = admit(next.call);
+      const admission = admit(next.call, next.ingress);
       if (admission.ok) {
         taken.reserve(next);
         send(subjects.reply(next.ingress, next.key), { k: 'accepted', instance });
@@ -210,12 +222,18 @@ export function createCallee(options: CalleeOptions): Callee {
   function done(entry: TakenCall): void {
     if (!taken.remove(entry)) return;
     serveLine();
-    const [next] = refusedTo;
-    if (next !== undefined && taken.waiting === 0 && !draining) {
-      refusedTo.delete(next);
-      send(subjects.reply(next, 'free'), { k: 'free', server, instance });
-    }
+    const next = tellFree();
+    if (next !== undefined && next !== entry.ingress) promised.promise(next);
     if (taken.size === 0) onIdle?.();
+  }
+
+  /** Tells the ingress that has waited longest for a slot. */
+  function tellFree(): string | undefined {
+    const [next] = refusedTo;
+    if (next === undefined || taken.waiting > 0 || draining) return undefined;
+    refusedTo.delete(next);
+    send(subjects.reply(next, 'free'), { k: 'free', server, instance });
+    return next;
   }
 
   function sweep(): void {
@@ -235,6 +253,7 @@ export function createCallee(options: CalleeOptions): Callee {
     }
     // A slot may also become free without a call's end here, when the upstream gives up what it held.
     serveLine();
+    if (promised.expire()) tellFree();
   }
 
   function sayAlive(): void {

@@ -86,8 +86,6 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
   function attempt(call: Call, options: AttemptOptions): Promise<AttemptOutcome> {
     if (options.signal.aborted) return Promise.reject(options.signal.reason);
     if (disconnectedAt !== undefined || nc.isClosed()) return Promise.reject(brokerGone());
-    // The offer may be refused before anybody looks at this promise.
-    options.beforeGo?.catch(() => undefined);
     counter += 1;
     const key = counter.toString(36);
     const { subject, message, body } = encodeOffer(call, options, { ingress, key }, subjects);
@@ -113,6 +111,12 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
       entry.onAbort = onAbort;
       options.signal.addEventListener('abort', onAbort, { once: true });
       attempts.set(key, entry);
+      // Later states look at it themselves; the offer may also be refused before anybody does.
+      options.beforeGo?.catch((error: unknown) => {
+        if (entry.state !== 'offering') return;
+        abandon(entry);
+        fail(entry, error);
+      });
       if (!outbox.send(subject, message, subjects.reply(ingress, key))) end(entry, () => reject(brokerGone()));
     });
   }

@@ -204,7 +204,11 @@ export function followWantedResources(options: FollowWantedOptions): WantedResou
 const aliveMs = 1_500;
 
 /** True when no other instance of the server has beaten lately: what its upstream told meanwhile nobody heard. */
-export async function isAlone({ workers }: Pick<Buckets, 'workers'>, server: string, instance: string): Promise<boolean> {
+export async function isAlone(
+  { workers }: Pick<Buckets, 'workers'>,
+  server: string,
+  instance: string,
+): Promise<boolean> {
   const own = `${token(server)}.${token(instance)}`;
   const mine = await workers.get(own);
   if (mine === null) return false;

@@ -154,7 +154,10 @@ export function createBusSessions<State extends object>(options: BusSessionsOpti
         if (next === undefined) return;
         try {
           // Fails when another ingress has written since.
-          const written = await buckets.sessions.update(`s.${id}`, JSON.stringify(next), revision);
+          const text = JSON.stringify(next);
+          const written = await (revision === 0
+            ? buckets.sessions.create(`s.${id}`, text)
+            : buckets.sessions.update(`s.${id}`, text, revision));
           return learn(id, next, written);
         } catch (error) {
           if (tries === mostTries) throw error;

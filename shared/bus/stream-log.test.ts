@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { pino } from 'pino';
 import { connectBus } from './connect.ts';
-import { createBusStreamLog, type BusStreamLog, type LoggedEvent } from './stream-log.ts';
+import { type BusStreamLog, createBusStreamLog, type LoggedEvent } from './stream-log.ts';
 import { subjectsOf } from './subjects.ts';
 import { startTestBroker, type TestBroker } from './testing/broker.ts';
 

@@ -79,9 +79,15 @@ export function overrideFromEnvironment(config: Config, env: NodeJS.ProcessEnv):
   };
 }
 
-/** Refuses `auth.mode: none` on anything but loopback (CONTRACT §4). */
-export function requireSafeBind(config: Config, host: string): void {
-  if (config.auth.mode !== 'none' || isLoopback(host)) return;
+/** Refuses `auth.mode: none` on anything but loopback (CONTRACT §4), and mode oauth there without the URL that tokens are for. */
+export function requireSafeBind({ auth }: Config, host: string): void {
+  if (isLoopback(host)) return;
+  if (auth.mode === 'oauth' && auth.resource === undefined) {
+    throw new OperatorError(exitCode.usage, 'auth.resource is missing: tokens are made for the URL that agents use', {
+      hint: 'set auth.resource to the public URL of this listener, such as https://tools.example.com',
+    });
+  }
+  if (auth.mode !== 'none') return;
   throw new OperatorError(exitCode.usage, 'auth.mode: none is for loopback only, and this listener would not be', {
     hint: 'use auth.mode: keys, or --host 127.0.0.1',
   });

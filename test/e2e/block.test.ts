@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { readJournal } from '../fixtures/scripted/journal.ts';
 import { fixtureCommand } from '../helpers/fixture.ts';
 import { agentWithKey } from '../helpers/keys.ts';
 import { startNats, type TestNats } from '../helpers/nats.ts';
@@ -8,12 +12,14 @@ import { runToolbus, startIngress, startToolbus, type Toolbus } from '../helpers
 import { until } from '../helpers/until.ts';
 import { verifies } from '../requirements.ts';
 
+const dir = mkdtempSync(join(tmpdir(), 'toolbus-block-'));
+const journal = join(dir, 'journal');
 const ann = agentWithKey();
 const bob = agentWithKey();
 const config = {
   servers: {
-    one: fixtureCommand('scripted-upstream', ['--stdio']),
-    two: fixtureCommand('scripted-upstream', ['--stdio']),
+    one: { ...fixtureCommand('scripted-upstream', ['--stdio']), env: { JOURNAL: journal } },
+    two: { ...fixtureCommand('scripted-upstream', ['--stdio']), env: { JOURNAL: journal } },
   },
   agents: { ann: ann.agent, bob: bob.agent },
 };
@@ -31,6 +37,7 @@ after(async () => {
   await second?.[Symbol.asyncDispose]();
   await first?.[Symbol.asyncDispose]();
   await nats?.[Symbol.asyncDispose]();
+  rmSync(dir, { recursive: true, force: true });
 });
 
 const toolbus = (...args: string[]) => runToolbus([...args, '--config', first.configFile, '--nats', nats.url]);
@@ -43,6 +50,8 @@ const tools = async (mcp: string, key: string): Promise<string[]> => {
   const answer = await modern(mcp, 'tools/list', {}, { key });
   return ((answer.response?.result?.['tools'] ?? []) as { name: string }[]).map(({ name }) => name);
 };
+const happened = (id: string, what: string) =>
+  readJournal(journal).some((entry) => entry.id === id && entry.what === what);
 const everywhere = () => [first.ready.mcp, second.ready.mcp];
 
 test('block tool - it is as if unknown on every ingress, and comes back', async () => {
@@ -78,18 +87,14 @@ test('block server - its tools and its endpoint go, agents are told, a call in f
   });
   const told: string[] = [];
   const reading = readMessages(stream, ({ method }) => void told.push(method ?? '')).catch(() => undefined);
-  const slow = callTool(first.ready.mcp, 'two__run', { id: 'slow', delayMs: 1500 }, { key: ann.key });
-  await until('the call runs', async () => {
-    const { servers } = JSON.parse(await run('servers', '--json'));
-    return servers.some(({ instances }: { instances: { inFlight: number }[] }) =>
-      instances.some((i) => i.inFlight > 0),
-    );
-  });
+  const slow = callTool(first.ready.mcp, 'two__run', { id: 'slow', delayMs: 8000 }, { key: ann.key });
+  await until('the call runs', () => happened('slow', 'start'));
 
   await run('block', 'server', 'two');
   await until('the agent hears of it', () => told.includes('notifications/tools/list_changed'), 2000);
   assert.ok(!(await tools(second.ready.mcp, ann.key)).some((name) => name.startsWith('two__')));
   assert.equal((await modern(`${second.ready.mcp}/two`, 'tools/list', {}, { key: ann.key })).status, 404);
+  assert.equal(happened('slow', 'effect'), false, 'the call is still in flight');
   assert.match(textOf(await slow), /^slow by/);
   assert.match(await run('servers'), /two +\S+ +blocked/);
   await run('unblock', 'server', 'two');
@@ -110,13 +115,8 @@ test('block agent - its requests are answered 403, its streams end, others go on
     { notifications: { toolsListChanged: true } },
     { key: bob.key },
   );
-  const slow = callTool(second.ready.mcp, 'one__run', { id: 'bobs', delayMs: 1500 }, { key: bob.key });
-  await until('the call runs', async () => {
-    const { servers } = JSON.parse(await run('servers', '--json'));
-    return servers.some(({ instances }: { instances: { inFlight: number }[] }) =>
-      instances.some((i) => i.inFlight > 0),
-    );
-  });
+  const slow = callTool(second.ready.mcp, 'one__run', { id: 'bobs', delayMs: 8000 }, { key: bob.key });
+  await until('the call runs', () => happened('bobs', 'start'));
 
   await run('block', 'agent', 'bob', '--reason', 'it runs wild');
   for (const mcp of everywhere()) {
@@ -134,6 +134,7 @@ test('block agent - its requests are answered 403, its streams end, others go on
   await legacyEnded;
   assert.equal((await listening).response?.result?.['resultType'], 'complete');
   assert.equal((await session.request('tools/list')).status, 403);
+  assert.equal(happened('bobs', 'effect'), false, 'the call is still in flight');
   assert.match(textOf(await slow), /^bobs by/);
 
   await second.stop();

@@ -175,7 +175,8 @@ test('stdio - a key file that is replaced is read again', async () => {
   assert.equal((await shim.initialize()).error?.data?.['httpStatus'], 401);
   writeFileSync(file, `${toolbus.ready.key}\n`);
   const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'raw', version: '1' } };
-  assert.ok((await shim.request('initialize', params)).result?.['serverInfo']);
+  const opened = await shim.request('initialize', params);
+  assert.ok(opened.result?.['serverInfo'], JSON.stringify(opened));
 });
 
 test('stdio - an endpoint that nobody listens on is a JSON-RPC error, and exit code 4', async () => {

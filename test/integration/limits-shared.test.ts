@@ -204,7 +204,11 @@ test('shared limits - nothing is said while nothing happens', async () => {
   const nodes = await Promise.all(['A', 'B'].map((name) => startNode(broker.url, name, config)));
   const listener = await connectBus({ url: broker.url, name: 'listener', log });
   let messages = 0;
-  listener.subscribe(subjectsOf().limits(), { callback: () => void (messages += 1) });
+  listener.subscribe(subjectsOf().limits(), {
+    callback() {
+      messages += 1;
+    },
+  });
   await listener.flush();
   const [first] = nodes;
   assert.ok(first);

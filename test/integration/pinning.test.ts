@@ -29,16 +29,22 @@ test('pinning - a changed definition is gone from every ingress until an operato
       return (list.response?.result?.['tools'] as { name: string }[]).map(({ name }) => name);
     };
     const sees = (ingress: Toolbus, wanted: readonly string[]) =>
-      until(`an ingress lists ${wanted.join(' ')}`, async () => String(await namesAt(ingress)) === String(wanted), 15_000);
+      until(
+        `an ingress lists ${wanted.join(' ')}`,
+        async () => String(await namesAt(ingress)) === String(wanted),
+        15_000,
+      );
     const command = (...words: string[]) => runToolbus([...words, '--config', one.configFile, '--nats', nats.url]);
     const all = ['b__pay', 'b__other', 'w__pay', 'w__other'];
     const rest = ['b__other', 'w__pay', 'w__other'];
     await sees(one, all);
     await sees(two, all);
     const inspect = async (tool: string) =>
-      (JSON.parse((await command('tools', 'inspect', tool, '--json')).stdout) as {
-        pin: { state: string; hash: string; differences?: { at: string; old?: string; new?: string }[] };
-      }).pin;
+      (
+        JSON.parse((await command('tools', 'inspect', tool, '--json')).stdout) as {
+          pin: { state: string; hash: string; differences?: { at: string; old?: string; new?: string }[] };
+        }
+      ).pin;
     await until('the first definition is pinned', async () => (await inspect('b__pay')).state === 'same');
     await until('the first definition is pinned', async () => (await inspect('w__pay')).state === 'same');
 
@@ -53,10 +59,17 @@ test('pinning - a changed definition is gone from every ingress until an operato
       await until('it is logged', () => ingress.logs.filter((line) => line.includes('definition_changed')).length >= 2);
     }
     assert.deepEqual(blocking.calls(), []);
-    const rows = (JSON.parse((await command('tools', 'ls', '--all', '--json')).stdout) as { tools: { name: string; status: string; reason?: string }[] }).tools;
+    const rows = (
+      JSON.parse((await command('tools', 'ls', '--all', '--json')).stdout) as {
+        tools: { name: string; status: string; reason?: string }[];
+      }
+    ).tools;
     assert.deepEqual(
       rows.filter(({ name }) => name.endsWith('pay')).map(({ status, reason }) => [status, reason]),
-      [['changed', 'definition changed'], ['visible', 'definition changed']],
+      [
+        ['changed', 'definition changed'],
+        ['visible', 'definition changed'],
+      ],
     );
     const pin = await inspect('b__pay');
     assert.deepEqual(pin.differences, [

@@ -18,8 +18,7 @@ const { key, agent } = agentWithKey();
 const gatewayTo = (url: string, auth: object, more: object = {}): Promise<Gateway> =>
   startGateway({ servers: { notes: { url, auth, ...more } }, agents: { a: agent } });
 
-const read = (gateway: Gateway): Promise<RpcAnswer> =>
-  callTool(gateway.ingress.mcp, 'notes__read_note', {}, { key });
+const read = (gateway: Gateway): Promise<RpcAnswer> => callTool(gateway.ingress.mcp, 'notes__read_note', {}, { key });
 
 /** Its text, or what came instead. */
 const said = (answer: RpcAnswer): string => textOf(answer) || JSON.stringify(answer.response ?? answer.text);
@@ -42,13 +41,21 @@ test('upstream auth - client credentials with a secret, at the configured issuer
   verifies('upstream-auth:client-credentials', 'oauth:no-passthrough');
   await using issuer = await startIssuer({ clients: [client] });
   let self = '';
-  await using upstream = await startRecordingUpstream(doorOf(() => issuer, () => self));
+  await using upstream = await startRecordingUpstream(
+    doorOf(
+      () => issuer,
+      () => self,
+    ),
+  );
   self = upstream.url;
   const auth = { type: 'client-credentials', clientId: client.id, clientSecret: client.secret, issuer: issuer.url };
   await using gateway = await gatewayTo(upstream.url, { ...auth, scope: 'tools:read' });
   assert.equal(said(await read(gateway)), 'did read_note');
   const sent = upstream.headers.map(({ authorization }) => authorization);
-  assert.ok(sent.every((header) => header?.startsWith('Bearer ey')), 'every request carries the token of toolbus');
+  assert.ok(
+    sent.every((header) => header?.startsWith('Bearer ey')),
+    'every request carries the token of toolbus',
+  );
   assert.equal(decodeJwt(sent.at(-1)?.slice(7) ?? '')['scope'], 'tools:read');
   const everywhere = JSON.stringify([upstream.headers, gateway.logs, gateway.traffic]);
   assert.ok(!everywhere.includes(key), "the agent's key goes nowhere");
@@ -63,7 +70,12 @@ for (const algorithm of ['ES256', 'EdDSA'] as const) {
     const jwk = { ...(await exportJWK(pair.publicKey)), alg: algorithm, kid: 'k', use: 'sig' };
     await using issuer = await startIssuer({ clients: [], keyClients: [{ id: 'toolbus', jwk }] });
     let self = '';
-    await using upstream = await startRecordingUpstream(doorOf(() => issuer, () => self));
+    await using upstream = await startRecordingUpstream(
+      doorOf(
+        () => issuer,
+        () => self,
+      ),
+    );
     self = upstream.url;
     const privateKey = await exportPKCS8(pair.privateKey);
     const auth = { type: 'client-credentials', clientId: 'toolbus', privateKey, algorithm, issuer: issuer.url };
@@ -77,7 +89,10 @@ test('upstream auth - tokens of 6 s are renewed ahead: no call fails and none is
   await using issuer = await startIssuer({ clients: [client], lifetimeS: () => 6 });
   let self = '';
   let refusals = 0;
-  const door = doorOf(() => issuer, () => self);
+  const door = doorOf(
+    () => issuer,
+    () => self,
+  );
   await using upstream = await startRecordingUpstream((req) => {
     const refused = door(req);
     if (refused !== undefined) refusals += 1;
@@ -101,7 +116,11 @@ test('upstream auth - a refused token is replaced once; a server that refuses al
   const revoked = new Set<string>();
   let self = '';
   let closed = false;
-  const door = doorOf(() => issuer, () => self, revoked);
+  const door = doorOf(
+    () => issuer,
+    () => self,
+    revoked,
+  );
   await using upstream = await startRecordingUpstream((req) => (closed ? { status: 401 } : door(req)));
   self = upstream.url;
   const auth = { type: 'client-credentials', clientId: client.id, clientSecret: client.secret, issuer: issuer.url };
@@ -109,7 +128,10 @@ test('upstream auth - a refused token is replaced once; a server that refuses al
   assert.equal(said(await read(gateway)), 'did read_note');
   revoked.add(upstream.headers.at(-1)?.authorization?.slice(7) ?? '');
   const answers = await Promise.all(Array.from({ length: 8 }, () => read(gateway)));
-  assert.ok(answers.every((answer) => said(answer) === 'did read_note'), 'no call failed for the revoked token');
+  assert.ok(
+    answers.every((answer) => said(answer) === 'did read_note'),
+    'no call failed for the revoked token',
+  );
   closed = true;
   await delay(5_500);
   const before = issuer.requests.filter((line) => line === 'POST /token').length;

@@ -181,3 +181,25 @@ test('edge limits - without names, requests are limited by address (E19)', async
   assert.deepEqual(statuses, [...new Array(10).fill(400), ...new Array(90).fill(429)]);
   assert.equal(await list('2001:db8:1:3::1'), 400);
 });
+
+test('edge limits - a used up limit says so with status, code, time and executed; on a legacy stream in band', async (t) => {
+  verifies('limits:refusal');
+  const limited = { ...agent, limits: { rate: '1/h', burst: 1 } };
+  await using gateway = await startGateway({ agents: { ann: limited } });
+  let exhausted = false;
+  await onEveryTransport(t, { port: gateway.port, key }, async (wire) => {
+    const guess = () => wire.send(wire.request('tools/call', { name: 'no-such-tool', arguments: {} }));
+    if (!exhausted) assert.equal(codeOf(await guess()), -32602, 'an unknown tool costs a token');
+    exhausted = true;
+    const answer = await guess();
+    const error = answer.message?.error;
+    const { reason, executed, retryAfterMs, callId } = error?.data ?? {};
+    assert.deepEqual([error?.code, reason, executed], [-31001, 'rate_limited', 'no']);
+    assert.match(String(callId), /^[0-9A-Z]{26}$/);
+    assert.ok(typeof retryAfterMs === 'number' && retryAfterMs > 0 && retryAfterMs <= 3_600_000);
+    const inBand = wire.name.endsWith('SSE');
+    assert.equal(answer.status, inBand ? 202 : 429);
+    if (!inBand) assert.equal(answer.headers['retry-after'], String(Math.ceil(retryAfterMs / 1000)));
+    await assertServes(wire);
+  });
+});

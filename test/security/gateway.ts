@@ -92,9 +92,7 @@ export async function startGateway(config: object, developmentKey?: string): Pro
   const up = servers.filter((_, index) => 'tools' in (outcomes[index] ?? {})).map(([server]) => server);
   const { catalog } = ingress.core;
   await until('the ingress knows the servers', () =>
-    up.every(
-      (server) => catalog.manifest(server) && catalog.instances(server).some(({ state }) => state === 'ready'),
-    ),
+    up.every((server) => catalog.manifest(server) && catalog.instances(server).some(({ state }) => state === 'ready')),
   );
   const { origin, port } = new URL(ingress.mcp);
   return {

@@ -4,8 +4,8 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, test } from 'node:test';
 import { base64url, exportJWK, generateKeyPair, SignJWT } from 'jose';
-import { type OAuthIssuer, startIssuer } from '../helpers/oauth-issuer.ts';
 import { agentWithKey } from '../helpers/keys.ts';
+import { type OAuthIssuer, startIssuer } from '../helpers/oauth-issuer.ts';
 import { verifies } from '../requirements.ts';
 import { bearer, dialects, refusal, talk } from './dialects.ts';
 import { type Gateway, type RecordingUpstream, startGateway, startRecordingUpstream } from './gateway.ts';
@@ -57,7 +57,10 @@ for (const dialect of dialects) {
     agent.close();
     assert.equal(status, 200);
     assert.match(JSON.stringify(message?.result), /did read_note/);
-    assert.ok(gateway.traffic.some((line) => line.includes('notes__') || line.includes('read_note')), 'NATS is listened to');
+    assert.ok(
+      gateway.traffic.some((line) => line.includes('notes__') || line.includes('read_note')),
+      'NATS is listened to',
+    );
     const seen = JSON.stringify([upstream.headers, gateway.logs, gateway.traffic]);
     for (const part of token.split('.')) assert.ok(!seen.includes(part), 'no part of the token is anywhere');
   });
@@ -135,7 +138,10 @@ for (const dialect of dialects) {
     ];
     assert.equal(denied.status, 200);
     assert.equal(denied.message?.error?.code, -32602);
-    const plain = (message: unknown) => JSON.stringify(message).replace(/secret|missing/g, 'X').replace(/"id":\d+/, '');
+    const plain = (message: unknown) =>
+      JSON.stringify(message)
+        .replace(/secret|missing/g, 'X')
+        .replace(/"id":\d+/, '');
     assert.equal(plain(denied.message), plain(missing.message));
     agent.close();
   });

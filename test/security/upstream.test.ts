@@ -23,7 +23,10 @@ async function toolsOf({ ready }: Toolbus): Promise<ListedTool[]> {
   return list.response?.result?.['tools'] as ListedTool[];
 }
 
-async function rowsOf({ configFile, ready }: Toolbus): Promise<{ name: string; tool: string; status: string; reason?: string }[]> {
+async function rowsOf({
+  configFile,
+  ready,
+}: Toolbus): Promise<{ name: string; tool: string; status: string; reason?: string }[]> {
   const listed = await runToolbus(['tools', 'ls', '--all', '--json', '--config', configFile, '--nats', ready.nats]);
   return (JSON.parse(listed.stdout) as { tools: { name: string; tool: string; status: string }[] }).tools;
 }
@@ -45,7 +48,11 @@ test('hostile text - nothing invisible in names and descriptions reaches an agen
   const dirty = `be\u202e ki\u200bnd\u001b[31m${tags}\u0007`;
   using upstream = hostileServer({
     tools: [
-      echoTool('poisoned', { description: dirty, title: dirty, inputSchema: { type: 'object', properties: { a: { description: dirty } } } }),
+      echoTool('poisoned', {
+        description: dirty,
+        title: dirty,
+        inputSchema: { type: 'object', properties: { a: { description: dirty } } },
+      }),
       echoTool(`hid\u200bden`),
       echoTool('long', { description: 'x'.repeat(5_000) }),
       echoTool('n'.repeat(129)),
@@ -54,7 +61,10 @@ test('hostile text - nothing invisible in names and descriptions reaches an agen
   });
   await using toolbus = await startToolbus({ config: { servers: { h: upstream.server } } });
   const tools = await toolsOf(toolbus);
-  assert.deepEqual(tools.map(({ name }) => name), ['h__poisoned', 'h__long', 'h__clean']);
+  assert.deepEqual(
+    tools.map(({ name }) => name),
+    ['h__poisoned', 'h__long', 'h__clean'],
+  );
   assert.deepEqual([tools[0]?.description, tools[0]?.title], ['be kind', 'be kind']);
   assert.equal(tools[1]?.description?.length, 4_097);
   assert.doesNotMatch(JSON.stringify(tools), /[\u0000-\u001f\u200b\u202e\u{e0000}-\u{e007f}]|\\u00/u);
@@ -77,7 +87,8 @@ test('hostile names - look-alikes, collisions and reserved names give the same v
   assert.match(textOf(await callTool(mcp, 'a__search', { from: 1 }, { key })), /from/);
   assert.deepEqual([a.calls().length, b.calls().length], [1, 0]);
   const rows = await rowsOf(toolbus);
-  const why = (tool: string) => rows.filter((row) => row.tool === tool && row.status === 'quarantined').map(({ reason }) => reason);
+  const why = (tool: string) =>
+    rows.filter((row) => row.tool === tool && row.status === 'quarantined').map(({ reason }) => reason);
   assert.match(why('ѕearch').join(), /reads like "search".*reads like "search"/);
   assert.match(why('Search').join(), /case only/);
   assert.match(why('__proto__').join(), /reserved/);
@@ -105,7 +116,14 @@ test('hostile URLs - an agent gets only what a browser shows the host of, and to
     const result = { resultType: 'input_required', inputRequests: { q: { method: 'elicitation/create', params } } };
     return callTool(mcp, 'h__ask', { result }, { key, capabilities });
   };
-  for (const url of ['javascript:alert(1)', 'file:///etc/passwd', `http://a:b@example.com/`, 'data:text/html,x', 'http://a/$(id)\\x', '--upload-pack=x']) {
+  for (const url of [
+    'javascript:alert(1)',
+    'file:///etc/passwd',
+    `http://a:b@example.com/`,
+    'data:text/html,x',
+    'http://a/$(id)\\x',
+    '--upload-pack=x',
+  ]) {
     const answer = await ask(url);
     assert.equal(answer.response?.result?.['isError'], true, url);
     assert.match(textOf(answer), /URL that this gateway does not pass on/);
@@ -114,7 +132,14 @@ test('hostile URLs - an agent gets only what a browser shows the host of, and to
   const passed = await ask(`${trap}/login`);
   assert.equal(passed.response?.result?.['resultType'], 'input_required');
   assert.match(JSON.stringify(passed.response), /\/login/);
-  const link = { result: { content: [{ type: 'resource_link', uri: `${trap}/x`, name: 'x' }, { type: 'text', text: trap }] } };
+  const link = {
+    result: {
+      content: [
+        { type: 'resource_link', uri: `${trap}/x`, name: 'x' },
+        { type: 'text', text: trap },
+      ],
+    },
+  };
   assert.ok((await callTool(mcp, 'h__ask', link, { key })).response?.result);
   assert.equal(canaries, 0);
   canary.close();
@@ -129,7 +154,12 @@ test('hostile URLs - a legacy server that asks for a URL by error or by question
   const byError = [`{"jsonrpc":"2.0","id":$ID,"error":${JSON.stringify(error)}}`];
   const byQuestion = [JSON.stringify({ jsonrpc: '2.0', id: 'q', method: 'elicitation/create', params: elicitation })];
   for (const raw of [byError, byQuestion]) {
-    const answer = await callTool(mcp, 'h__ask', { raw }, { key, capabilities: { elicitation: { form: {}, url: {} } } });
+    const answer = await callTool(
+      mcp,
+      'h__ask',
+      { raw },
+      { key, capabilities: { elicitation: { form: {}, url: {} } } },
+    );
     assert.equal(answer.response?.result?.['isError'], true, JSON.stringify(answer.response));
     assert.doesNotMatch(JSON.stringify(answer.response), /alert\(1\)/);
   }
@@ -165,7 +195,10 @@ test('hostile answers - an agent gets one answer, and only to what it asked', as
     assert.match(textOf(await callTool(mcp, `${server}__say`, { raw: [text('again')] }, { key })), /again/);
   }
   const strange = await callTool(mcp, 'future__say', { result: { resultType: 'surprise', content: [] } }, { key });
-  assert.deepEqual([strange.response?.error?.code, strange.response?.error?.data?.['reason']], [-31008, 'bad_upstream_output']);
+  assert.deepEqual(
+    [strange.response?.error?.code, strange.response?.error?.data?.['reason']],
+    [-31008, 'bad_upstream_output'],
+  );
   const odd = await callTool(mcp, 'future__say', { result: { resultType: 7, content: [] } }, { key });
   assert.equal(odd.response?.error?.data?.['reason'], 'bad_upstream_output');
 });
@@ -177,22 +210,40 @@ test('hostile headers - an argument that is mirrored into a header adds no other
   const broken = { type: 'object', properties: { region: { type: 'string', 'x-mcp-header': 'a\r\nX-Evil: 1' } } };
   const upstream = createServer(async (req, res) => {
     if (req.method !== 'POST') return void res.writeHead(405).end();
-    const { id, method, params } = JSON.parse(await bodyOf(req)) as { id?: number; method: string; params: { arguments?: object } };
+    const { id, method, params } = JSON.parse(await bodyOf(req)) as {
+      id?: number;
+      method: string;
+      params: { arguments?: object };
+    };
     if (method === 'tools/call') seen.push(req.rawHeaders);
     const results: Record<string, object> = {
       'server/discover': { supportedVersions: ['2026-07-28'], capabilities: { tools: {} } },
-      'tools/list': { tools: [{ name: 'bad', inputSchema: broken }, { name: 'good', inputSchema: mirrored }] },
+      'tools/list': {
+        tools: [
+          { name: 'bad', inputSchema: broken },
+          { name: 'good', inputSchema: mirrored },
+        ],
+      },
       'tools/call': { content: [{ type: 'text', text: JSON.stringify(params.arguments) }] },
     };
     const result = results[method];
-    const answer = result === undefined ? { error: { code: -32601, message: 'no' } } : { result: { resultType: 'complete', ...result } };
+    const answer =
+      result === undefined
+        ? { error: { code: -32601, message: 'no' } }
+        : { result: { resultType: 'complete', ...result } };
     res.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ jsonrpc: '2.0', id, ...answer }));
   });
   const url = `${await listenHttp(upstream)}/mcp`;
   try {
-    await using toolbus = await startToolbus({ config: { servers: { h: { url, type: 'http' } } }, args: ['--log-level', 'warn'] });
+    await using toolbus = await startToolbus({
+      config: { servers: { h: { url, type: 'http' } } },
+      args: ['--log-level', 'warn'],
+    });
     const { mcp, key } = toolbus.ready;
-    assert.deepEqual((await toolsOf(toolbus)).map(({ name }) => name), ['h__good']);
+    assert.deepEqual(
+      (await toolsOf(toolbus)).map(({ name }) => name),
+      ['h__good'],
+    );
     assert.ok(toolbus.logs.some((line) => line.includes('tool left out')));
     const region = 'a\r\nX-Evil: 1';
     const headers = { 'mcp-param-region': `=?base64?${Buffer.from(region).toString('base64')}?=` };
@@ -246,12 +297,31 @@ test('hostile fuzz - no answer of a server goes unanswered or ends anything', as
   await using toolbus = await startToolbus({ config: { servers: { h: { ...upstream.server, timeoutMs: 2_000 } } } });
   const { mcp, key } = toolbus.ready;
   const part = fc.oneof(
-    fc.constantFrom('"jsonrpc":"2.0"', '"id":$ID', '"result":{}', '"result":{"content":7}', '"result":null', '"error":{}', '"error":{"code":1.5,"message":7}'),
-    fc.constantFrom('"method":"ping"', '"params":[]', '"__proto__":{"a":1}', '"id":null', '"result":{"resultType":["x"]}', '"jsonrpc":"1.0"'),
+    fc.constantFrom(
+      '"jsonrpc":"2.0"',
+      '"id":$ID',
+      '"result":{}',
+      '"result":{"content":7}',
+      '"result":null',
+      '"error":{}',
+      '"error":{"code":1.5,"message":7}',
+    ),
+    fc.constantFrom(
+      '"method":"ping"',
+      '"params":[]',
+      '"__proto__":{"a":1}',
+      '"id":null',
+      '"result":{"resultType":["x"]}',
+      '"jsonrpc":"1.0"',
+    ),
     fc.jsonValue().map((value) => `"result":${JSON.stringify(value)}`),
   );
   const lineOf = fc.array(part, { maxLength: 5 }).map((parts) => `{${parts.join(',')}}`);
-  const anyLine = fc.oneof(lineOf, fc.string(), fc.jsonValue().map((value) => JSON.stringify(value)));
+  const anyLine = fc.oneof(
+    lineOf,
+    fc.string(),
+    fc.jsonValue().map((value) => JSON.stringify(value)),
+  );
   const batches = fc.sample(fc.array(anyLine, { minLength: 1, maxLength: 4 }), { numRuns: 40, seed: 7 });
   const answers = await Promise.all(
     batches.map((lines) => {

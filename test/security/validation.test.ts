@@ -10,14 +10,19 @@ import { echoTool, hostileServer } from './hostile.ts';
 const strict = echoTool('strict', {
   inputSchema: {
     type: 'object',
-    properties: { path: { type: 'string' }, count: { type: 'integer', maximum: 9 }, word: { type: 'string', pattern: '^(a+)+$' } },
+    properties: {
+      path: { type: 'string' },
+      count: { type: 'integer', maximum: 9 },
+      word: { type: 'string', pattern: '^(a+)+$' },
+    },
     required: ['path'],
     additionalProperties: false,
   },
 });
 const bomb = () => {
   const $defs: Record<string, object> = { d0: { type: 'string' } };
-  for (let at = 1; at <= 28; at += 1) $defs[`d${at}`] = { allOf: [{ $ref: `#/$defs/d${at - 1}` }, { $ref: `#/$defs/d${at - 1}` }] };
+  for (let at = 1; at <= 28; at += 1)
+    $defs[`d${at}`] = { allOf: [{ $ref: `#/$defs/d${at - 1}` }, { $ref: `#/$defs/d${at - 1}` }] };
   return { type: 'object', properties: { a: { $ref: '#/$defs/d28' } }, $defs };
 };
 
@@ -68,7 +73,11 @@ test('validation - a big JSON-RPC id and text that is not UTF-8 are refused befo
   const answer = await fetch(mcp, {
     method: 'POST',
     headers: { 'content-type': 'application/json', authorization: `Bearer ${key}` },
-    body: Buffer.concat([Buffer.from('{"jsonrpc":"2.0","id":1,"method":"'), Buffer.from([0xff, 0xfe]), Buffer.from('"}')]),
+    body: Buffer.concat([
+      Buffer.from('{"jsonrpc":"2.0","id":1,"method":"'),
+      Buffer.from([0xff, 0xfe]),
+      Buffer.from('"}'),
+    ]),
   });
   assert.equal(answer.status, 400);
   assert.equal(((await answer.json()) as { error: { code: number } }).error.code, -32700);
@@ -105,9 +114,20 @@ test('validation - an unusable schema takes its tool away and nothing else; list
   assert.deepEqual(names, ['h__first', 'h__draft7', 'h__last']);
   assert.equal((await callTool(mcp, 'h__bomb', { a: 'x' }, { key })).response?.error?.code, -32602);
 
-  const listed = await runToolbus(['tools', 'ls', '--all', '--json', '--config', toolbus.configFile, '--nats', toolbus.ready.nats]);
+  const listed = await runToolbus([
+    'tools',
+    'ls',
+    '--all',
+    '--json',
+    '--config',
+    toolbus.configFile,
+    '--nats',
+    toolbus.ready.nats,
+  ]);
   const rows = (JSON.parse(listed.stdout) as { tools: { name: string; status: string; reason?: string }[] }).tools;
-  const reasons = new Map(rows.filter(({ status }) => status === 'quarantined').map(({ name, reason }) => [name, reason]));
+  const reasons = new Map(
+    rows.filter(({ status }) => status === 'quarantined').map(({ name, reason }) => [name, reason]),
+  );
   assert.match(reasons.get('h__bomb') ?? '', /apply more than 2000 subschemas/);
   assert.match(reasons.get('h__remote') ?? '', /never fetched/);
   assert.match(reasons.get('h__old') ?? '', /dialect not supported/);
@@ -150,7 +170,11 @@ test('rules - what breaks a rule never reaches the server', async () => {
     ['h__read_file', { path: '/data/../etc/passwd' }, /\/path: must stay under \/data \(rule root\)/],
     ['h__read_file', { path: '/data/%2e%2e/etc/passwd' }, /\/path: must stay under/],
     ['h__fetch', { url: 'https://example.com@evil.test/' }, /\/url: names a user .*\(rule hosts\)/],
-    ['h__query', { sql: ['select 1', 'DROP  TABLE users'] }, /\/sql\/1: holds what the operator forbids \(rule deny 1\)/],
+    [
+      'h__query',
+      { sql: ['select 1', 'DROP  TABLE users'] },
+      /\/sql\/1: holds what the operator forbids \(rule deny 1\)/,
+    ],
     ['h__query', { sql: `${'x'.repeat(200_000)} drop table x` }, /\/sql: holds what the operator forbids/],
   ];
   for (const [name, args, why] of refused) {
@@ -161,7 +185,10 @@ test('rules - what breaks a rule never reaches the server', async () => {
   assert.deepEqual(upstream.calls(), []);
   assert.equal(textOf(await callTool(mcp, 'h__read_file', { path: '/data/a' }, { key })), '{"path":"/data/a"}');
   // The bare endpoint has the same rules.
-  assert.equal((await callTool(`${mcp}/h`, 'read_file', { path: '/etc' }, { key })).response?.result?.['isError'], true);
+  assert.equal(
+    (await callTool(`${mcp}/h`, 'read_file', { path: '/etc' }, { key })).response?.result?.['isError'],
+    true,
+  );
   assert.equal(upstream.calls().length, 1);
 });
 
@@ -170,7 +197,10 @@ test('rules - a pattern that cannot be compiled is a mistake of the configuratio
   const { mkdtempSync, writeFileSync, rmSync } = await import('node:fs');
   const dir = mkdtempSync('/tmp/toolbus-rules-');
   const file = `${dir}/toolbus.yaml`;
-  writeFileSync(file, 'servers:\n  h:\n    command: x\n    rules:\n      "*":\n        q:\n          deny: ["fine", "(?=look)"]\n');
+  writeFileSync(
+    file,
+    'servers:\n  h:\n    command: x\n    rules:\n      "*":\n        q:\n          deny: ["fine", "(?=look)"]\n',
+  );
   const checked = await runToolbus(['check', '--config', file]);
   rmSync(dir, { recursive: true });
   assert.equal(checked.code, 2);
@@ -192,7 +222,9 @@ test('validation - results are checked against the output schema where the opera
   const bad = { result: { content: [], structuredContent: { n: 'x' } } };
   const good = { result: { content: [], structuredContent: { n: 1 } } };
   for (const name of ['off', 'warn', 'refuse'])
-    assert.deepEqual((await callTool(mcp, `${name}__typed`, good, { key })).response?.result?.['structuredContent'], { n: 1 });
+    assert.deepEqual((await callTool(mcp, `${name}__typed`, good, { key })).response?.result?.['structuredContent'], {
+      n: 1,
+    });
   assert.ok((await callTool(mcp, 'off__typed', bad, { key })).response?.result);
   assert.ok((await callTool(mcp, 'warn__typed', bad, { key })).response?.result);
   const refused = (await callTool(mcp, 'refuse__typed', bad, { key })).response?.error;

@@ -4,15 +4,15 @@ import { exitCode, OperatorError } from '../../../shared/errors.ts';
 /** The API key: from a variable for good, or from a file that may be replaced. */
 export interface Key {
   current(): string | undefined;
-  /** Reads the file again; true when it holds another key now. */
-  renew(): boolean;
+  /** Reads the file again; one that cannot be read changes nothing. */
+  renew(): void;
 }
 
 /** Throws OperatorError when the file cannot be read or the key cannot stand in a header. */
 export function openKey(file: string | undefined, variable: string | undefined): Key {
   if (file === undefined) {
     const key = variable === undefined || variable === '' ? undefined : checked(variable.trim(), 'TOOLBUS_API_KEY');
-    return { current: () => key, renew: () => false };
+    return { current: () => key, renew: () => undefined };
   }
   const read = (): string => {
     let text: string;
@@ -28,13 +28,11 @@ export function openKey(file: string | undefined, variable: string | undefined):
   return {
     current: () => key,
     renew() {
-      const before = key;
       try {
         key = read();
       } catch {
-        return false;
+        // The last good one stays.
       }
-      return key !== before;
     },
   };
 }

@@ -45,8 +45,8 @@ export interface LinkOptions {
   readonly url: URL;
   /** The API key now; undefined: none. */
   key(): string | undefined;
-  /** Looks the key up again; true when it is another one. */
-  renewKey(): boolean;
+  /** Looks the key up again. */
+  renewKey(): void;
   /** For people, on stderr. */
   say(text: string): void;
   readonly patienceMs: number;
@@ -94,10 +94,13 @@ export function createLink({ gateway, url, key, renewKey, say, patienceMs, onRoo
     let renewed = false;
     for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
       const isLast = performance.now() + pauseMs > giveUpAt;
+      const used = key();
       try {
         const response = await once(request, onSent);
         const { status } = response;
-        if (status === 401 && !renewed && renewKey()) {
+        if (status === 401) renewKey();
+        // Another request may have renewed it meanwhile.
+        if (status === 401 && !renewed && key() !== used) {
           renewed = true;
           response.body.resume();
           continue;

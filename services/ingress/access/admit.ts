@@ -1,8 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { type AddressList, createAddressList } from '../../../shared/config/addresses.ts';
-import { isLoopback } from '../../../shared/config/network.ts';
+import { requireSafeBind } from '../../../shared/config/runtime.ts';
 import type { Config } from '../../../shared/config/schema.ts';
-import { exitCode, OperatorError } from '../../../shared/errors.ts';
 import type { Principal } from '../../../shared/mcp/call.ts';
 import { type AuthenticateOptions, type Credential, createAuthenticator } from './authenticate.ts';
 import { clientAddress } from './client-address.ts';
@@ -40,16 +39,7 @@ const foreignAddress: Refused = { status: 403, message: 'this address is not all
  */
 export function createDoor(config: Config, bind: string, options: AuthenticateOptions = {}): Door {
   const { access, auth } = config;
-  if (auth.mode === 'none' && !isLoopback(bind)) {
-    throw new OperatorError(exitCode.usage, `auth.mode: none is refused on ${bind}`, {
-      hint: 'bind to 127.0.0.1, or use auth.mode: keys',
-    });
-  }
-  if (auth.mode === 'oauth' && auth.resource === undefined && !isLoopback(bind)) {
-    throw new OperatorError(exitCode.usage, 'auth.resource is missing: tokens are made for the URL that agents use', {
-      hint: 'set auth.resource to the public URL of this listener, such as https://tools.example.com',
-    });
-  }
+  requireSafeBind(config, bind);
   const rules = createHostRules(access, bind, auth.mode === 'oauth' ? auth.resource : undefined);
   const allowed = createAddressList(access.allowIps, 'access.allowIps');
   const proxies = createAddressList(access.trustedProxies, 'access.trustedProxies');

@@ -16,6 +16,7 @@ import { eventEntry } from './entries.ts';
 import { createRefusals } from './refusals.ts';
 import { createToolRules } from './rules.ts';
 import { createSpool } from './spool.ts';
+import { lostSinceCheckpoint } from './start-check.ts';
 import { createStreamKeeper, fileMarks } from './stream-keeper.ts';
 import { createFollow, type Follow } from './trail.ts';
 import { createAuditWriter, type WriterStatus } from './writer.ts';
@@ -109,10 +110,24 @@ export async function openAudit(options: AuditOptions): Promise<Audit> {
     file: () => config().audit.checkpoints.file,
     everyMs: () => config().audit.checkpoints.everyMs,
   });
+  void checkStart();
   const refusals = createRefusals(writer.note);
   const everySecond = setInterval(() => refusals.flush(), 1_000);
   everySecond.unref();
   const ruleOf = createToolRules(config, keys.hmac);
+
+  /** Before the first checkpoint of this process hides it. */
+  async function checkStart(): Promise<void> {
+    try {
+      if ((await keeper.check()).kind !== 'ready') return;
+      const reason = await lostSinceCheckpoint({ streams, names, subjectOf: subjects.audit });
+      if (reason === undefined) return;
+      log.error({ alarm: 'audit_gap', reason }, 'the audit has lost records; `toolbus audit verify` names the first');
+      writer.note(eventEntry('audit_gap', { reason }));
+    } catch (error) {
+      log.warn({ err: error }, 'the audit could not be looked at');
+    }
+  }
 
   return {
     follow: createFollow({ writer, refusals, ruleOf, catalogVersion: options.catalogVersion }),

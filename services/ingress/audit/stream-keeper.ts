@@ -58,16 +58,16 @@ export function createStreamKeeper(options: StreamKeeperOptions): StreamKeeper {
   let checking: Promise<KeeperState> | undefined;
 
   async function look(): Promise<KeeperState> {
-    const [records, checkpoints, sharedMark, localMark] = await Promise.all([
+    const [records, checkpoints, localMark] = await Promise.all([
       streams.inspect(names.records),
       streams.inspect(names.checkpoints),
-      shared.get(),
       local.get(),
     ]);
+    // Asked for by itself: what it is kept in may be lost together with the stream.
+    if (records === undefined && localMark !== undefined) return missing(`the stream ${names.records} was deleted`);
+    const sharedMark = await shared.get();
     if (records === undefined) {
-      // Whoever made them in another place, or before: there was an audit.
       if (sharedMark !== undefined) return missing(`the stream ${names.records} was deleted`);
-      if (localMark !== undefined) return missing(`NATS has lost the stream ${names.records}`);
       if (checkpoints !== undefined && checkpoints.lastSeq > 0)
         return missing(`the stream ${names.records} was deleted; its checkpoints are there`);
     }
@@ -80,7 +80,7 @@ export function createStreamKeeper(options: StreamKeeperOptions): StreamKeeper {
       return missing(`the stream ${names.records} is another one than before, made at ${created}`);
     if (sharedMark === undefined) {
       if (localMark !== undefined && localMark.created !== created)
-        return missing(`NATS has lost the stream ${names.records}; this one was made at ${created}`);
+        return missing(`the stream ${names.records} was deleted; this one was made at ${created}`);
       await shared.put({ created });
     }
     if (localMark?.created !== created) {

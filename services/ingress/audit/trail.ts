@@ -57,15 +57,15 @@ export function createFollow({ writer, refusals, ruleOf, catalogVersion }: Trail
       const begun = begin(request, call);
       trace = begun;
       const { intent } = begun;
-      const reply = await dispatch(call, {
+      const dispatched = dispatch(call, {
         ...options,
         ...(intent !== undefined && { beforeGo: intent }),
         onGo: (instance) => {
           begun.startedAt = instance;
         },
       });
-      begun.reply = reply;
-      return reply;
+      begun.reply = await (intent === undefined ? dispatched : untilRefused(dispatched, intent));
+      return begun.reply;
     };
     let reply: AgentReply;
     try {
@@ -159,6 +159,14 @@ export function createFollow({ writer, refusals, ruleOf, catalogVersion }: Trail
     const [server = '', ...tool] = typeof name === 'string' ? name.split('__') : [method];
     return recordValue(args, ruleOf(server, tool.join('__')).arguments);
   }
+}
+
+/** The reply; or how the intent failed, for which the call need not have found a worker yet. */
+function untilRefused(dispatched: Promise<Reply>, intent: Promise<void>): Promise<Reply> {
+  return new Promise((resolve, reject) => {
+    intent.catch(reject);
+    dispatched.then(resolve, reject);
+  });
 }
 
 function endOfReply(reply: AgentReply): Ending {

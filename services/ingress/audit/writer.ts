@@ -200,8 +200,9 @@ export function createAuditWriter(options: WriterOptions): AuditWriter {
     trying = true;
     try {
       if (!publisher.connected) return;
-      if (keeper.state.kind !== 'ready' && (await keeper.check()).kind !== 'ready') {
-        const { state: found } = keeper;
+      // The operator may have given the stream more room, or answered for a lost one.
+      const found = await keeper.check();
+      if (found.kind !== 'ready') {
         if (found.kind === 'missing' || found.kind === 'failed') reason = found.reason;
         return;
       }

@@ -1,6 +1,6 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '../../../shared/mcp/json.ts';
-import type { ListKind } from './catalog.ts';
 import { inspectSchema } from '../validation/inspect.ts';
+import type { ListKind } from './catalog.ts';
 import { isClean } from './clean-text.ts';
 import { deceives } from './look-alikes.ts';
 

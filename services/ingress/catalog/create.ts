@@ -207,7 +207,10 @@ export function createCatalog(options: CatalogOptions): LiveCatalog {
       if (isNew) invalidate();
       return isNew;
     },
-    withheld: () => current().servers.flatMap((server) => countWithheld(server, offerings.get(server), withholding, options.config())),
+    withheld: () =>
+      current().servers.flatMap((server) =>
+        countWithheld(server, offerings.get(server), withholding, options.config()),
+      ),
     close: changes.close,
   };
 }

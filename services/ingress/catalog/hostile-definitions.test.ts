@@ -2,15 +2,28 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { JsonObject } from '../../../shared/mcp/json.ts';
-import { canonical, fingerprint } from './pins/fingerprint.ts';
-import { differencesOf } from './pins/difference.ts';
 import { readManifest } from './offering.ts';
+import { differencesOf } from './pins/difference.ts';
+import { canonical, fingerprint } from './pins/fingerprint.ts';
 import { catalogOf, everyone, itemsOf, manifestOf, tool } from './testing/fixtures.ts';
 
-const members = ['name', 'title', 'description', 'inputSchema', 'outputSchema', 'annotations', '_meta', 'icons', 'execution'];
+const members = [
+  'name',
+  'title',
+  'description',
+  'inputSchema',
+  'outputSchema',
+  'annotations',
+  '_meta',
+  'icons',
+  'execution',
+];
 const definitions = fc.oneof(
   fc.jsonValue(),
-  fc.dictionary(fc.constantFrom(...members), fc.oneof(fc.jsonValue(), fc.string({ unit: 'binary' }), fc.constant({ type: 'object' }))),
+  fc.dictionary(
+    fc.constantFrom(...members),
+    fc.oneof(fc.jsonValue(), fc.string({ unit: 'binary' }), fc.constant({ type: 'object' })),
+  ),
 );
 
 test('hostile definitions - no definition hides another one or comes out dirty', () => {
@@ -36,7 +49,8 @@ test('hostile definitions - no definition hides another one or comes out dirty',
 });
 
 test('hostile definitions - a long description is cut where the configuration says, between characters', () => {
-  const [entry] = readManifest('s', manifestOf('s', { tools: [tool('a', { description: `${'x'.repeat(9)}😀y` })] }), 10).entries.tools;
+  const [entry] = readManifest('s', manifestOf('s', { tools: [tool('a', { description: `${'x'.repeat(9)}😀y` })] }), 10)
+    .entries.tools;
   assert.equal(entry?.shown.description, `${'x'.repeat(9)}…`);
   assert.equal(entry?.definition.description, `${'x'.repeat(9)}😀y`);
 });
@@ -45,7 +59,13 @@ test('pins - the order of members does not change a fingerprint, anything a mode
   const definition = tool('a', { annotations: { readOnlyHint: true }, _meta: { x: 1 } });
   const shuffled = Object.fromEntries(Object.entries(definition).reverse());
   assert.equal(fingerprint(shuffled), fingerprint({ ...definition, _meta: { x: 2 } }));
-  for (const change of [{ description: 'x' }, { title: 'x' }, { inputSchema: {} }, { outputSchema: {} }, { annotations: {} }])
+  for (const change of [
+    { description: 'x' },
+    { title: 'x' },
+    { inputSchema: {} },
+    { outputSchema: {} },
+    { annotations: {} },
+  ])
     assert.notEqual(fingerprint({ ...definition, ...change }), fingerprint(definition));
   assert.equal(canonical({ b: [1, { d: 'x', c: null }], a: true }), '{"a":true,"b":[1,{"c":null,"d":"x"}]}');
 });

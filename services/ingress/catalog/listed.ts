@@ -79,11 +79,20 @@ function asModern(kind: ListKind, item: JsonObject): JsonObject {
   return rest;
 }
 
-function asLegacy(item: JsonObject): JsonObject {
+/** A client would call a tool that has to run as a task in a way that toolbus does not declare; the worker sees to it instead. */
+function asLegacy(given: JsonObject): JsonObject {
+  const item = withoutTaskSupport(given);
   const { outputSchema } = item;
   return outputSchema !== undefined && wrapsOutput(item)
     ? { ...item, outputSchema: wrapOutputSchema(outputSchema) }
     : item;
+}
+
+function withoutTaskSupport(item: JsonObject): JsonObject {
+  const { execution, ...rest } = item;
+  if (!isJsonObject(execution) || execution.taskSupport === undefined) return item;
+  const { taskSupport, ...others } = execution;
+  return Object.keys(others).length === 0 ? rest : { ...rest, execution: others };
 }
 
 /** MCP Apps name the resource that shows a tool in its `_meta`. */

@@ -3,7 +3,17 @@ import { test } from 'node:test';
 import { deceives, skeleton } from './look-alikes.ts';
 
 test('look-alikes - honest names in any script deceive nobody', () => {
-  for (const name of ['search', 'get_user-2', 'a.b/c', 'поиск', '検索', 'größe_ändern', 'café', 'αναζήτηση', 'get_検索'])
+  for (const name of [
+    'search',
+    'get_user-2',
+    'a.b/c',
+    'поиск',
+    '検索',
+    'größe_ändern',
+    'café',
+    'αναζήτηση',
+    'get_検索',
+  ])
     assert.equal(deceives(name), undefined, name);
 });
 
@@ -13,6 +23,7 @@ test('look-alikes - names spelled with letters of another script are told apart'
 });
 
 test('look-alikes - case, accents and foreign letters do not make another name', () => {
-  for (const name of ['Search', 'SEARCH', 'séarch', 'ѕearch', 'ｓearch']) assert.equal(skeleton(name), skeleton('search'), name);
+  for (const name of ['Search', 'SEARCH', 'séarch', 'ѕearch', 'ｓearch'])
+    assert.equal(skeleton(name), skeleton('search'), name);
   assert.notEqual(skeleton('get_user'), skeleton('get.user'));
 });

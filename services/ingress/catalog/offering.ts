@@ -96,7 +96,8 @@ function readEntry(
   const reason = faultOf(kind, definition, text);
   if (reason !== undefined || typeof target !== 'string') return { name, bytes, reason: reason ?? 'it has no name' };
   if (seen.has(target)) return { name, bytes, reason: `the server lists this ${identity[kind]} twice` };
-  if (seen.has(alike(kind, target))) return { name, bytes, reason: 'the name differs from an earlier one in looks or case only' };
+  if (seen.has(alike(kind, target)))
+    return { name, bytes, reason: 'the name differs from an earlier one in looks or case only' };
   const shown = cutDescription(shownOf(kind, cleanDefinition(definition, text)), maxDescription);
   return { name, bytes, entry: { server, target, definition, shown } };
 }

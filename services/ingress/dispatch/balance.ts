@@ -1,3 +1,4 @@
+import { lineOf } from '../../../shared/bus/limits.ts';
 import type { InstanceStatus } from '../../../shared/mcp/manifest.ts';
 
 /** Calls of this ingress in each worker process; what others send shows in the heartbeat. */
@@ -29,6 +30,15 @@ export function chooseInstance(
 /** Share of its slots in use, 0 to 1 and above: by our own count, which is exact, or by its word, which is up to a second old. */
 function loadOf(status: InstanceStatus, own: OwnLoad): number {
   return Math.max(own.get(status.instance) ?? 0, status.inFlight) / status.concurrency;
+}
+
+/** Offers that all processes keep while their slots are taken. */
+export function linesOf(instances: readonly InstanceStatus[]): number {
+  let room = 0;
+  for (const status of instances) {
+    if (canServe(status) && status.breaker === 'closed') room += lineOf(status.concurrency);
+  }
+  return room;
 }
 
 /** Slots of all processes that can serve, one where the breaker is half-open; undefined when nobody is known. */

@@ -5,6 +5,7 @@ import type { AttemptOptions, AttemptOutcome } from '../../../shared/bus/caller.
 import { GatewayError } from '../../../shared/errors.ts';
 import type { Call } from '../../../shared/mcp/call.ts';
 import type { InstanceStatus } from '../../../shared/mcp/manifest.ts';
+import { verifies } from '../../../test/requirements.ts';
 import { createDispatcher } from './dispatcher.ts';
 
 const reply = (instance: string): AttemptOutcome => ({
@@ -52,7 +53,11 @@ const call: Call = {
 
 function build(
   instances: InstanceStatus[],
-  attempt: (instance: string | undefined, n: number) => AttemptOutcome | Promise<AttemptOutcome>,
+  attempt: (
+    instance: string | undefined,
+    n: number,
+    mayWait: boolean,
+  ) => AttemptOutcome | Promise<AttemptOutcome>,
 ) {
   const offers: (string | undefined)[] = [];
   const free = new Set<(server: string, instance: string) => void>();
@@ -64,7 +69,7 @@ function build(
     },
     async attempt(_call, options: AttemptOptions) {
       offers.push(options.instance);
-      return attempt(options.instance, offers.length);
+      return attempt(options.instance, offers.length, options.mayWait === true);
     },
   });
   const dispatch = (from: Partial<Call> = {}, signal = new AbortController().signal) =>
@@ -133,15 +138,19 @@ test('dispatcher - a process that does not accept is left alone by the next call
 test('dispatcher - calls above the capacity wait and start as slots come free', async () => {
   let running = 0;
   let most = 0;
-  const { dispatch, dispatcher } = build([status('x', { concurrency: 2 })], async () => {
+  let ahead = 0;
+  const { dispatch, dispatcher } = build([status('x', { concurrency: 2 })], async (_instance, _n, mayWait) => {
     running += 1;
     most = Math.max(most, running);
+    if (mayWait) ahead += 1;
     await sleep(5);
     running -= 1;
     return reply('x');
   });
   await Promise.all(Array.from({ length: 12 }, () => dispatch()));
-  assert.equal(most, 2);
+  // Two slots, and one more in the line of the worker, which knows that it is more.
+  assert.equal(most, 3);
+  assert.ok(ahead > 0);
   assert.deepEqual(dispatcher.load().get('s'), { waiting: 0, inFlight: 0 });
 });
 
@@ -230,4 +239,60 @@ test('dispatcher - while the bus is away calls are refused at once, whatever wai
   });
   const options = { signal: new AbortController().signal, onNotification: () => {} };
   await assert.rejects(dispatcher.dispatch(call, options), reasonIs('broker_unavailable'));
+});
+
+function answeredAfter(upstreamMs: number): AttemptOutcome {
+  const error = { code: 1, message: '' };
+  return { kind: 'answered', reply: { kind: 'error', error, instance: 'x', timing: { totalMs: 0, upstreamMs } } };
+}
+
+/** Whether each offer might wait: of the first call, which sets the average, then of four that start together at two slots. */
+async function offersOf(upstreamMs: number) {
+  const mayWaits: boolean[] = [];
+  const ends: (() => void)[] = [];
+  const { dispatch } = build([status('x')], (_instance, n, mayWait) => {
+    mayWaits.push(mayWait);
+    if (n === 1) return answeredAfter(upstreamMs);
+    return new Promise((resolve) => ends.push(() => resolve(answeredAfter(upstreamMs))));
+  });
+  await dispatch();
+  const calls = Promise.all(Array.from({ length: 4 }, () => dispatch()));
+  await sleep(10);
+  const before = [...mayWaits];
+  while (ends.length > 0) {
+    ends.shift()?.();
+    await sleep(5);
+  }
+  await calls;
+  return { before, all: mayWaits.length };
+}
+
+test('dispatcher - of short calls one more than there are slots goes ahead to the line of the worker', async () => {
+  verifies('bus:line');
+  assert.deepEqual(await offersOf(10), { before: [false, false, false, true], all: 5 });
+});
+
+test('dispatcher - long calls wait here until a slot is free', async () => {
+  assert.deepEqual(await offersOf(500), { before: [false, false, false], all: 5 });
+});
+
+test('dispatcher - a call that finds the line full keeps its turn and is offered again', async () => {
+  let held = (_: AttemptOutcome) => {};
+  let lines = 0;
+  const { dispatch } = build([status('x', { concurrency: 1 })], (_instance, n, mayWait) => {
+    if (mayWait) lines += 1;
+    if (n === 1) return answeredAfter(1);
+    if (mayWait) return refused('full', 'x');
+    if (n > 2) return answeredAfter(1);
+    return new Promise((resolve) => {
+      held = resolve;
+    });
+  });
+  await dispatch();
+  const first = dispatch();
+  const second = dispatch();
+  await sleep(30);
+  assert.equal(lines, 1);
+  held(answeredAfter(1));
+  await Promise.all([first, second]);
 });

@@ -56,7 +56,7 @@ export function createDispatcher({ attempt, onFree, instances, connected }: Disp
     refuseWhereNobodyServes(call.server, lane);
     const deadline = performance.now() + call.timeoutMs;
     const waitUntil = Math.min(deadline, performance.now() + maxWaitMs);
-    await lane.enter(call.principal.id, options.signal, waitUntil, false);
+    let turn = await lane.enter(call.principal.id, options.signal, waitUntil, false);
     let entered = true;
     try {
       let tried = new Set(lane.suspects());
@@ -64,17 +64,20 @@ export function createDispatcher({ attempt, onFree, instances, connected }: Disp
       let pauses = 0;
       for (;;) {
         const chosen = chooseInstance(instances(call.server), lane.own, tried);
-        const outcome = await offer(inTime(call, deadline), chosen, lane, options);
-        if (outcome.kind === 'answered') return outcome.reply;
+        const outcome = await offer(inTime(call, deadline), chosen, lane, options, turn === 'line');
+        if (outcome.kind === 'answered') {
+          lane.took(outcome.reply.timing.upstreamMs);
+          return outcome.reply;
+        }
         someFull ||= outcome.why === 'full';
         if (outcome.instance !== undefined) {
           tried.add(outcome.instance);
           if (instances(call.server).some((status) => canServe(status) && !tried.has(status.instance))) continue;
         }
         if (someFull) {
-          lane.giveWay(call.principal.id);
+          lane.giveWay(call.principal.id, turn);
           entered = false;
-          await lane.enter(call.principal.id, options.signal, waitUntil, true);
+          turn = await lane.enter(call.principal.id, options.signal, waitUntil, true);
           entered = true;
           someFull = false;
           pauses = 0;
@@ -97,11 +100,12 @@ export function createDispatcher({ attempt, onFree, instances, connected }: Disp
     instance: string | undefined,
     lane: Lane,
     options: DispatchOptions,
+    mayWait: boolean,
   ): Promise<AttemptOutcome> {
     if (instance === undefined) return attempt(call, { ...options, instance });
     lane.count(instance, 1);
     try {
-      const outcome = await attempt(call, { ...options, instance });
+      const outcome = await attempt(call, { ...options, instance, mayWait });
       if (outcome.kind === 'refused' && silent.has(outcome.why)) lane.suspect(instance);
       return outcome.kind === 'refused' && outcome.instance === undefined ? { ...outcome, instance } : outcome;
     } finally {

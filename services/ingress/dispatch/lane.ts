@@ -1,7 +1,7 @@
 import type { CancelSignal } from '../../../shared/cancellation.ts';
 import { GatewayError } from '../../../shared/errors.ts';
 import type { InstanceStatus } from '../../../shared/mcp/manifest.ts';
-import { capacityOf } from './balance.ts';
+import { capacityOf, linesOf } from './balance.ts';
 import { createWaitQueue } from './wait-queue.ts';
 
 /** Waiting calls of one server in this ingress; more are refused as overloaded. */
@@ -10,8 +10,18 @@ const maxWaiting = 2_000;
 const maxWaitingPerAgent = maxWaiting / 2;
 /** A server whose slots are all taken by other ingresses is asked again after this time, if no worker says `free` before. */
 const askAgainMs = 100;
+/**
+ * Calls that last longer than this on average do not go ahead to the lines of the workers: what the handshake takes is nothing to them,
+ * and a slot may come free elsewhere before the worker's line moves. Milliseconds.
+ */
+const longCallMs = 100;
+/** Weight of the newest call in that average. */
+const newest = 0.1;
 /** A process that did not answer an offer is left alone for this long. */
 const suspectMs = 2_000;
+
+/** What a call may take: a slot that is free as far as this ingress knows, or a place in the short line of a worker whose slots are taken. */
+export type Turn = 'slot' | 'line';
 
 /** The way to one server: how many calls this ingress has on it, who waits, and which processes to leave alone. */
 export interface Lane {
@@ -20,11 +30,13 @@ export interface Lane {
   readonly inFlight: number;
   readonly waiting: number;
   /** Resolves when it is this call's turn, by `performance.now()` until `waitUntil`. Rejects with `overloaded`, or with the signal's reason. `again`: it had its turn and found every slot taken. */
-  enter(agent: string, signal: CancelSignal, waitUntil: number, again: boolean): Promise<void>;
+  enter(agent: string, signal: CancelSignal, waitUntil: number, again: boolean): Promise<Turn>;
   /** The call has ended. */
   leave(agent: string): void;
-  /** The call found every slot taken by others: it leaves, and it is nobody's turn until a slot is free. */
-  giveWay(agent: string): void;
+  /** A server answered a call after so many milliseconds. */
+  took(ms: number): void;
+  /** The call found every slot taken by others: it leaves, and it is nobody's turn until a slot is free. One that found every line full only leaves. */
+  giveWay(agent: string, turn: Turn): void;
   /** A slot is free. */
   unblock(): void;
   count(instance: string, by: 1 | -1): void;
@@ -34,7 +46,7 @@ export interface Lane {
 
 interface Waiter {
   readonly agent: string;
-  start(): void;
+  start(turn: Turn): void;
   /** Others have a better right to wait. */
   refuse(): void;
 }
@@ -53,8 +65,17 @@ export function createLane(instances: () => readonly InstanceStatus[]): Lane {
   const suspected = new Map<string, number>();
   let inFlight = 0;
   let blockedTimer: NodeJS.Timeout | undefined;
+  let meanMs = Number.POSITIVE_INFINITY;
+  let linesFullUntil = 0;
 
-  const hasRoom = () => blockedTimer === undefined && inFlight < (capacityOf(instances()) ?? Number.POSITIVE_INFINITY);
+  function freeTurn(): Turn | undefined {
+    if (blockedTimer !== undefined) return undefined;
+    const known = instances();
+    const slots = capacityOf(known) ?? Number.POSITIVE_INFINITY;
+    if (inFlight < slots) return 'slot';
+    const goesAhead = meanMs < longCallMs && performance.now() > linesFullUntil;
+    return goesAhead && inFlight < slots + linesOf(known) ? 'line' : undefined;
+  }
 
   function starts(agent: string): void {
     inFlight += 1;
@@ -69,7 +90,11 @@ export function createLane(instances: () => readonly InstanceStatus[]): Lane {
   }
 
   function pump(): void {
-    while (queue.size > 0 && hasRoom()) queue.next()?.start();
+    while (queue.size > 0) {
+      const turn = freeTurn();
+      if (turn === undefined) return;
+      queue.next()?.start(turn);
+    }
   }
 
   function unblock(): void {
@@ -87,9 +112,10 @@ export function createLane(instances: () => readonly InstanceStatus[]): Lane {
       return queue.size;
     },
     enter(agent, signal, waitUntil, again) {
-      if (queue.size === 0 && hasRoom()) {
+      const turn = queue.size === 0 ? freeTurn() : undefined;
+      if (turn !== undefined) {
         starts(agent);
-        return Promise.resolve();
+        return Promise.resolve(turn);
       }
       return new Promise((resolve, reject) => {
         const stopWaiting = () => {
@@ -98,10 +124,10 @@ export function createLane(instances: () => readonly InstanceStatus[]): Lane {
         };
         const waiter: Waiter = {
           agent,
-          start() {
+          start(given) {
             stopWaiting();
             starts(agent);
-            resolve();
+            resolve(given);
           },
           refuse() {
             stopWaiting();
@@ -124,9 +150,13 @@ export function createLane(instances: () => readonly InstanceStatus[]): Lane {
       if (blockedTimer === undefined) pump();
       else unblock();
     },
-    giveWay(agent) {
+    took(ms) {
+      meanMs = meanMs === Number.POSITIVE_INFINITY ? ms : meanMs + (ms - meanMs) * newest;
+    },
+    giveWay(agent, turn) {
       ends(agent);
-      blockedTimer ??= setTimeout(unblock, askAgainMs);
+      if (turn === 'line') linesFullUntil = performance.now() + askAgainMs;
+      else blockedTimer ??= setTimeout(unblock, askAgainMs);
     },
     unblock,
     count(instance, by) {

@@ -47,10 +47,7 @@ export interface SessionBus extends Asks, Omit<BusStreamLog, 'close'> {
   /** What the store holds now, which memory may be a moment behind. */
   freshState(sessionId: string): Promise<SessionState | undefined>;
   /** Writes what `change` makes of the state, undefined being no change. It may be called several times. */
-  changeState(
-    sessionId: string,
-    change: (state: SessionState | undefined) => SessionState | undefined,
-  ): Promise<void>;
+  changeState(sessionId: string, change: (state: SessionState | undefined) => SessionState | undefined): Promise<void>;
   /** Tells when the state of a session is another, whichever ingress changed it. */
   onState(listener: (sessionId: string) => void): () => void;
   /** Ends the session on every ingress. */

@@ -74,6 +74,8 @@ const rows: [name: string, text: string | Buffer, code: number | undefined][] = 
   ['constructor.prototype', '{"constructor":{"prototype":{}}}', -32600],
   ['constructor alone', '{"constructor":"acme"}', undefined],
   ['a number beyond all', '{"a":1e400}', -32600],
+  ['an integer of 22 digits', '{"a":-1234567890123456789012}', -32600],
+  ['a text with 22 digits', '{"a":"1234567890123456789012","b":6.02e23}', undefined],
   ['bytes that are not UTF-8', Buffer.from([0x22, 0xff, 0xfe, 0x22]), -32700],
   ['a byte order mark', '\ufeff{}', -32700],
   ['nothing', '', -32700],

@@ -33,8 +33,9 @@ export function parseGuarded(bytes: Buffer, bounds: JsonBounds): GuardedJson {
   } catch {
     return notJson('the body is not JSON');
   }
-  const tally: Tally = { keys: 0, why: undefined };
+  const tally: Tally = { keys: 0, why: undefined, huge: false };
   visit(value, tally);
+  if (tally.huge && hasLongInteger(text)) return invalid('an integer has more than 21 digits');
   if (tally.why !== undefined) return invalid(tally.why);
   // JSON.parse keeps one of two equal members, so a lost member is a duplicate, however its name was escaped.
   if (tally.keys !== keys) return invalid('a member is given twice in one object');
@@ -109,6 +110,8 @@ function endOfString(text: string, start: number): number {
 }
 
 interface Tally {
+  /** A number so large that it is written with an exponent again. */
+  huge: boolean;
   keys: number;
   why: string | undefined;
 }
@@ -117,6 +120,7 @@ interface Tally {
 function visit(value: unknown, tally: Tally): void {
   if (typeof value === 'number') {
     if (!Number.isFinite(value)) tally.why = 'a number is too large';
+    if (value >= 1e21 || value <= -1e21) tally.huge = true;
     return;
   }
   if (Array.isArray(value)) {
@@ -135,4 +139,9 @@ function visit(value: unknown, tally: Tally): void {
     }
     if (typeof member === 'object' || typeof member === 'number') visit(member, tally);
   }
+}
+
+/** True for an integer written out with so many digits that another one would be written in its place. */
+function hasLongInteger(text: string): boolean {
+  return /(?<![\d.eE+])\d{22,}(?![\d.eE])/.test(text.replace(/"(?:[^"\\]|\\.)*"/g, '""'));
 }

@@ -131,6 +131,6 @@ export function nameOfKey(key: string): string {
 }
 
 function partsOf(key: string): readonly [kind: string, first: string, second: string] {
-  const [, kind = key, length = '0', names = ''] = /^(\w+) (\d{1,4}) ([^]*)$/.exec(key) ?? [];
+  const [, kind = key, length = '0', names = ''] = /^(\w+) (\d{1,4}) ([\s\S]*)$/.exec(key) ?? [];
   return [kind, names.slice(0, Number(length)), names.slice(Number(length))];
 }

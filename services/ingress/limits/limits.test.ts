@@ -14,7 +14,13 @@ function limitsOf(given: object): { limits: Limits; clock: { now: number }; setC
   let config = configOf(given);
   const clock = { now: 0 };
   const limits = createLimits({ config: () => config, now: () => clock.now });
-  return { limits, clock, setConfig: (next) => void (config = configOf(next)) };
+  return {
+    limits,
+    clock,
+    setConfig(next) {
+      config = configOf(next);
+    },
+  };
 }
 
 /** How many of `count` calls come through, with the refusal of the first that does not. */

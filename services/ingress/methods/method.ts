@@ -1,10 +1,10 @@
 import type { Config } from '../../../shared/config/schema.ts';
 import type { Sealer } from '../../../shared/seal.ts';
+import type { Follow } from '../audit/trail.ts';
 import type { Catalog, View } from '../catalog/catalog.ts';
 import type { Limits } from '../limits/limits.ts';
 import type { AgentReply, AgentRequest } from '../request.ts';
 import type { Checks } from '../validation/checks.ts';
-import type { Follow } from '../audit/trail.ts';
 import type { Dispatch } from './dispatch.ts';
 
 /** What the methods are built from. */

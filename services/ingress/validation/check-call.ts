@@ -12,7 +12,6 @@ import {
   type Made,
   patternCharacter,
   unavailable,
-  type Validator,
   type Validators,
   type Verdict,
 } from './validators.ts';
@@ -52,7 +51,7 @@ export function createCheckCall(options: CheckCallOptions): CheckCall {
   const { validators, thread, config, onUnusable, onUnenforced } = options;
   const rulesOf = createToolRules();
   const accepting = new WeakMap<JsonObject, boolean>();
-  const reported = new WeakSet<Validator>();
+  const reported = new WeakSet<JsonObject>();
 
   const schemaOf = ({ definition }: Target): JsonObject | undefined => {
     const schema = definition?.inputSchema;
@@ -65,11 +64,14 @@ export function createCheckCall(options: CheckCallOptions): CheckCall {
   const withMade = (tool: Target, name: string, args: JsonObject, size: Measure, made: Made) => {
     if (!made.ok) return unusable(tool, made.why);
     const { validator } = made;
-    if (validator.unenforced.length > 0 && !reported.has(validator)) {
-      reported.add(validator);
-      onUnenforced(tool, validator.unenforced);
-      const server = serverConfig(config(), tool.server);
-      if (server?.validation.unsupportedPatterns === 'quarantine') return unusable(tool, 'it has a pattern that RE2 does not know');
+    if (validator.unenforced.length > 0) {
+      const strict = serverConfig(config(), tool.server)?.validation.unsupportedPatterns === 'quarantine';
+      if (strict) return unusable(tool, 'it has a pattern that RE2 does not know');
+      const { definition } = tool;
+      if (definition !== undefined && !reported.has(definition)) {
+        reported.add(definition);
+        onUnenforced(tool, validator.unenforced);
+      }
     }
     const verdict = validator.check(args, size);
     return verdict instanceof Promise ? verdict.then((it) => said(tool, name, it)) : said(tool, name, verdict);
@@ -116,7 +118,10 @@ export function createCheckCall(options: CheckCallOptions): CheckCall {
     const size = measure(args);
     if (size.unsafe.length > 0) {
       const why = 'is an integer beyond 2^53, which not every reader keeps; send it as text';
-      return invalid(name, size.unsafe.map((pointer) => `${pointer}: ${why}`));
+      return invalid(
+        name,
+        size.unsafe.map((pointer) => `${pointer}: ${why}`),
+      );
     }
     const schema = bySchema(tool, name, args, size);
     const rules = rulesOf(serverConfig(config(), tool.server), tool.target);
@@ -137,6 +142,9 @@ function invalid(name: string, lines: readonly string[]): Objection {
 
 function broken(name: string, violations: readonly string[]): Objection | undefined {
   if (violations.length === 0) return undefined;
-  const text = refusalText(`The rules of this gateway do not allow these arguments for ${name}; the tool was not called.`, violations);
+  const text = refusalText(
+    `The rules of this gateway do not allow these arguments for ${name}; the tool was not called.`,
+    violations,
+  );
   return { kind: 'refused', by: 'rule', text };
 }

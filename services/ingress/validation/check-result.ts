@@ -34,9 +34,13 @@ export function createCheckResult({ validators, config, onMismatch }: CheckResul
     if (problems.length === 0) return;
     onMismatch(tool, problems);
     if (!refuses) return;
-    throw new GatewayError('bad_upstream_output', `The result does not fit the output schema of the tool: ${problems[0]}`, {
-      executed: 'yes',
-    });
+    throw new GatewayError(
+      'bad_upstream_output',
+      `The result does not fit the output schema of the tool: ${problems[0]}`,
+      {
+        executed: 'yes',
+      },
+    );
   };
 }
 

@@ -49,7 +49,10 @@ export function createChecks({ log, config, onUnusable }: ChecksOptions): Checks
     config,
     onUnusable: condemn,
     onUnenforced: (tool, patterns) =>
-      log.warn({ ...nameOf(tool), patterns: patterns.length }, 'patterns of a schema are not enforced: RE2 does not know them'),
+      log.warn(
+        { ...nameOf(tool), patterns: patterns.length },
+        'patterns of a schema are not enforced: RE2 does not know them',
+      ),
   });
   return {
     call(tool, name, args) {
@@ -73,7 +76,8 @@ export function createChecks({ log, config, onUnusable }: ChecksOptions): Checks
           const own = Object.hasOwn(servers, tool.server) ? servers[tool.server] : undefined;
           const strict = own?.validation.unsupportedPatterns === 'quarantine';
           if (!made.ok) condemn(tool, made.why);
-          else if (strict && made.validator.unenforced.length > 0) condemn(tool, 'it has a pattern that RE2 does not know');
+          else if (strict && made.validator.unenforced.length > 0)
+            condemn(tool, 'it has a pattern that RE2 does not know');
         }
       }
     },

@@ -67,7 +67,11 @@ function innermostFirst(nodes: readonly CostNode[]): number[] {
 }
 
 /** For each node its own figure and those of all that it applies to the same value. */
-function sums(nodes: readonly CostNode[], order: readonly number[], own: (node: CostNode, at: number) => number): number[] {
+function sums(
+  nodes: readonly CostNode[],
+  order: readonly number[],
+  own: (node: CostNode, at: number) => number,
+): number[] {
   const total = new Array<number>(nodes.length).fill(0);
   for (const index of order) {
     const node = nodes[index]!;

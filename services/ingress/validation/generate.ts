@@ -1,7 +1,7 @@
 import { Ajv, type Options } from 'ajv';
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import standalone from 'ajv/dist/standalone/index.js';
 import { _ } from 'ajv/dist/compile/codegen/index.js';
+import standalone from 'ajv/dist/standalone/index.js';
 import type { JsonObject } from '../../../shared/mcp/json.ts';
 import { formats } from './formats.ts';
 import type { Dialect } from './keywords.ts';
@@ -32,6 +32,10 @@ function optionsFor(allErrors: boolean): Options {
     // `required: ["toString"]` must not be met by what every object inherits.
     ownProperties: true,
     formats: { ...formats },
-    code: { source: true, regExp: Object.assign(linearPattern, { code: `require("${needs.pattern}")` }), formats: _`require(${needs.formats})` },
+    code: {
+      source: true,
+      regExp: Object.assign(linearPattern, { code: `require("${needs.pattern}")` }),
+      formats: _`require(${needs.formats})`,
+    },
   };
 }

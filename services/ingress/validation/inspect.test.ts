@@ -47,17 +47,37 @@ const cases: readonly (readonly [name: string, schema: JsonObject, why: RegExp |
   ['a missing definition', { properties: { a: { $ref: '#/$defs/b' } } }, /does not have/],
   ['a definition', { properties: { a: { $ref: '#/$defs/b%20c' } }, $defs: { 'b c': { type: 'string' } } }, undefined],
   ['an anchor', { properties: { a: { $ref: '#here' } }, $defs: { b: { $anchor: 'here' } } }, undefined],
-  ['its own id', { $id: 'https://a.test/s', properties: { a: { $ref: 'https://a.test/s#/$defs/b' } }, $defs: { b: {} } }, undefined],
-  ['an embedded id', { $id: 'https://a.test/s', properties: { a: { $ref: 'b' } }, $defs: { b: { $id: 'b' } } }, undefined],
+  [
+    'its own id',
+    { $id: 'https://a.test/s', properties: { a: { $ref: 'https://a.test/s#/$defs/b' } }, $defs: { b: {} } },
+    undefined,
+  ],
+  [
+    'an embedded id',
+    { $id: 'https://a.test/s', properties: { a: { $ref: 'b' } }, $defs: { b: { $id: 'b' } } },
+    undefined,
+  ],
   ['a tree', { properties: { children: { type: 'array', items: { $ref: '#' } } } }, undefined],
   ['a reference to itself', { $ref: '#' }, /without end/],
-  ['references in a circle', { allOf: [{ $ref: '#/$defs/a' }], $defs: { a: { anyOf: [{ $ref: '#/$defs/b' }] }, b: { $ref: '#/$defs/a' } } }, /without end/],
+  [
+    'references in a circle',
+    { allOf: [{ $ref: '#/$defs/a' }], $defs: { a: { anyOf: [{ $ref: '#/$defs/b' }] }, b: { $ref: '#/$defs/a' } } },
+    /without end/,
+  ],
   ['a bomb of references', doubling(28), /apply more than 2000/],
   ['a depth bomb', nested(33), /nested deeper than 32/],
   ['deep and honest', nested(20), undefined],
-  ['too many subschemas', { properties: Object.fromEntries(Array.from({ length: 2_001 }, (_, at) => [`p${at}`, {}])) }, /2000 subschemas/],
+  [
+    'too many subschemas',
+    { properties: Object.fromEntries(Array.from({ length: 2_001 }, (_, at) => [`p${at}`, {}])) },
+    /2000 subschemas/,
+  ],
   ['too large', { description: 'x'.repeat(262_144) }, /larger than/],
-  ['a prototype', JSON.parse('{"properties":{"__proto__":{"type":"string"},"constructor":{"type":"object"}}}'), undefined],
+  [
+    'a prototype',
+    JSON.parse('{"properties":{"__proto__":{"type":"string"},"constructor":{"type":"object"}}}'),
+    undefined,
+  ],
 ];
 
 for (const [name, schema, why] of cases) {
@@ -71,7 +91,11 @@ for (const [name, schema, why] of cases) {
 test('schema inspection - hostile schemas cost no more than their size', () => {
   verifies('validation:schema-bombs');
   const begun = performance.now();
-  for (const schema of [doubling(900), nested(80), { allOf: Array.from({ length: 1_900 }, () => ({ $ref: '#/$defs/a' })), $defs: { a: {} } }])
+  for (const schema of [
+    doubling(900),
+    nested(80),
+    { allOf: Array.from({ length: 1_900 }, () => ({ $ref: '#/$defs/a' })), $defs: { a: {} } },
+  ])
     inspectSchema(schema);
   assert.ok(performance.now() - begun < 2_000);
 });
@@ -88,7 +112,20 @@ test('schema inspection - what passes compiles', () => {
 });
 
 test('schema inspection - any JSON gets a verdict, and what passes compiles', () => {
-  const keywords = ['type', 'properties', 'items', 'required', '$ref', 'allOf', 'pattern', 'enum', '$id', 'id', 'nullable', 'not'];
+  const keywords = [
+    'type',
+    'properties',
+    'items',
+    'required',
+    '$ref',
+    'allOf',
+    'pattern',
+    'enum',
+    '$id',
+    'id',
+    'nullable',
+    'not',
+  ];
   const anything = fc.letrec<{ value: JsonValue }>((tie) => ({
     value: fc.oneof(
       { depthSize: 'medium' },

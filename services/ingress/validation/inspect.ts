@@ -71,7 +71,8 @@ function gather(root: JsonObject, dialect: Dialect): CostNode[] {
     const known = indexes.get(value);
     if (known !== undefined) return known;
     if (depth > schemaLimits.depth) throw new Refused(`its subschemas are nested deeper than ${schemaLimits.depth}`);
-    if (nodes.length >= schemaLimits.subschemas) throw new Refused(`it has more than ${schemaLimits.subschemas} subschemas`);
+    if (nodes.length >= schemaLimits.subschemas)
+      throw new Refused(`it has more than ${schemaLimits.subschemas} subschemas`);
     const index = nodes.length;
     indexes.set(value, index);
     const node: CostNode = { here: [], either: [], each: [], local: 1, patterns: 0, comparesItems: false };

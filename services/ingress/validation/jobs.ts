@@ -1,7 +1,7 @@
 import type { JsonObject, JsonValue } from '../../../shared/mcp/json.ts';
-import type { RuleSpec } from './rules/rule.ts';
 import type { EngineProblem } from './instantiate.ts';
 import type { Dialect } from './keywords.ts';
+import type { RuleSpec } from './rules/rule.ts';
 
 /** A schema as the thread gets it. Both sides keep what they made of it under its hash. */
 export interface HashedSchema {

@@ -91,7 +91,10 @@ const forms: ReadonlyMap<string, { readonly is: Check; readonly says: string }> 
   ['required', { is: isNames, says: 'is not a list of different names' }],
   [
     'dependentRequired',
-    { is: (value) => isJsonObject(value) && Object.values(value).every(isNames), says: 'is not a map of lists of names' },
+    {
+      is: (value) => isJsonObject(value) && Object.values(value).every(isNames),
+      says: 'is not a map of lists of names',
+    },
   ],
   ...['pattern', 'format', '$ref', '$id', '$anchor', '$dynamicRef', '$dynamicAnchor'].map(
     (keyword) => [keyword, { is: isText, says: 'is not text' }] as const,

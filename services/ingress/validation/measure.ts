@@ -1,5 +1,5 @@
 import { isJsonObject, type JsonValue } from '../../../shared/mcp/json.ts';
-import { escape } from './rules/targets.ts';
+import { pointerStep } from './rules/targets.ts';
 
 /** The size of a value, and what in it JSON readers do not agree on. */
 export interface Measure {
@@ -43,7 +43,12 @@ function visit(value: JsonValue | undefined, place: Place | undefined, found: Me
   }
 }
 
-function visitInner(value: JsonValue | undefined, name: string | number, above: Place | undefined, found: Measure): void {
+function visitInner(
+  value: JsonValue | undefined,
+  name: string | number,
+  above: Place | undefined,
+  found: Measure,
+): void {
   if (typeof value === 'string') {
     found.values += 1;
     found.characters += value.length;
@@ -57,6 +62,6 @@ function isUnsafe(value: number): boolean {
 
 function pointerTo(place: Place | undefined): string {
   const steps: string[] = [];
-  for (let at = place; at !== undefined; at = at.above) steps.unshift(`/${escape(String(at.name))}`);
+  for (let at = place; at !== undefined; at = at.above) steps.unshift(`/${pointerStep(String(at.name))}`);
   return steps.join('');
 }

@@ -1,6 +1,6 @@
 import { cleanText } from '../catalog/clean-text.ts';
 import type { EngineProblem } from './instantiate.ts';
-import { escape } from './rules/targets.ts';
+import { pointerStep } from './rules/targets.ts';
 
 /** Problems in words that a model can act on: a JSON pointer, then what is wrong there. */
 
@@ -9,7 +9,9 @@ const maxText = 4_000;
 
 /** One line for each problem, without repetitions. Engine messages quote the schema, so they are cleaned and cut. */
 export function problemLines(problems: readonly EngineProblem[]): string[] {
-  return [...new Set(problems.map((problem) => cut(cleanText(`${pointerOf(problem)}: ${reasonOf(problem)}`), maxLine)))];
+  return [
+    ...new Set(problems.map((problem) => cut(cleanText(`${pointerOf(problem)}: ${reasonOf(problem)}`), maxLine))),
+  ];
 }
 
 /** The text of a refusal: a first line, then one for each problem. */
@@ -19,7 +21,7 @@ export function refusalText(first: string, lines: readonly string[]): string {
 
 function pointerOf({ instancePath, params }: EngineProblem): string {
   const member = memberOf(params);
-  const pointer = member === undefined ? instancePath : `${instancePath}/${escape(member)}`;
+  const pointer = member === undefined ? instancePath : `${instancePath}/${pointerStep(member)}`;
   return pointer === '' ? 'the arguments' : pointer;
 }
 

@@ -141,7 +141,8 @@ export function createValidationThread(onFailure: (error: Error) => void = () =>
       clearTimeout(timer);
       const ending = worker;
       worker = undefined;
-      for (const { resolve } of [...(current === undefined ? [] : [current]), ...queue.splice(0)]) resolve({ kind: 'closed' });
+      for (const { resolve } of [...(current === undefined ? [] : [current]), ...queue.splice(0)])
+        resolve({ kind: 'closed' });
       current = undefined;
       await ending?.terminate();
     },

@@ -4,7 +4,11 @@ import { createWork } from './work.ts';
 
 /** The thread in which hostile schemas are compiled and expensive arguments checked; thread.ts starts it, and ends it when it takes too long. */
 const work = createWork();
-const warm = { hash: '', dialect: '2020-12', schema: { type: 'object', properties: { a: { type: 'string' } } } } as const;
+const warm = {
+  hash: '',
+  dialect: '2020-12',
+  schema: { type: 'object', properties: { a: { type: 'string' } } },
+} as const;
 // The engine's own code is compiled now, so that the first schema's time is its own.
 work({ kind: 'compile', schema: warm });
 work({ kind: 'explain', schema: warm, value: { a: 1 } });

@@ -25,7 +25,9 @@ async function check(schema: JsonObject, value: JsonValue): Promise<Verdict> {
 
 async function reasons(schema: JsonObject, value: JsonValue): Promise<string[]> {
   const verdict = await check(schema, value);
-  return verdict.kind === 'invalid' ? verdict.problems.map(({ instancePath, keyword }) => `${instancePath} ${keyword}`) : [verdict.kind];
+  return verdict.kind === 'invalid'
+    ? verdict.problems.map(({ instancePath, keyword }) => `${instancePath} ${keyword}`)
+    : [verdict.kind];
 }
 
 test('validators - two different patterns are never taken for one', async () => {
@@ -37,7 +39,12 @@ test('validators - two different patterns are never taken for one', async () => 
 });
 
 test('validators - every problem is named, not the first alone', async () => {
-  const schema = { type: 'object', properties: { n: { type: 'integer' } }, required: ['a', 'b'], additionalProperties: false };
+  const schema = {
+    type: 'object',
+    properties: { n: { type: 'integer' } },
+    required: ['a', 'b'],
+    additionalProperties: false,
+  };
   assert.deepEqual(await reasons(schema, { n: 1.5, x: 1 }), [
     ' required',
     ' required',
@@ -47,7 +54,10 @@ test('validators - every problem is named, not the first alone', async () => {
 });
 
 test('validators - what every object inherits meets no requirement', async () => {
-  assert.deepEqual(await reasons({ type: 'object', required: ['toString', 'constructor'] }, {}), [' required', ' required']);
+  assert.deepEqual(await reasons({ type: 'object', required: ['toString', 'constructor'] }, {}), [
+    ' required',
+    ' required',
+  ]);
 });
 
 test('validators - a backtracking pattern costs no more than any other', async () => {
@@ -77,7 +87,7 @@ test('validators - a pattern that is not enforced refuses nothing, wherever it s
     { properties: { a: { not: lost } } },
     { properties: { a: { oneOf: [lost, { type: 'string' }] } } },
     { patternProperties: { '(?=a)': {} }, additionalProperties: false },
-    { properties: { a: { if: lost, then: false } } },
+    { properties: { a: { if: lost, else: false } } },
     { properties: { a: { $ref: '#/$defs/l' } }, $defs: { l: { not: { allOf: [lost] } } } },
   ])
     assert.equal((await check({ type: 'object', ...schema }, { a: 'text' })).kind, 'valid', JSON.stringify(schema));
@@ -89,9 +99,15 @@ test('validators - words that only the engine knows mean nothing', async () => {
     b: { id: 'b', type: 'string', nullable: true },
     c: { $async: true, type: 'number', minimum: { $data: '1/d' } as JsonValue },
   };
-  assert.deepEqual(await validators.of({ type: 'object', properties }), { ok: false, why: '"minimum" is not a number' });
+  assert.deepEqual(await validators.of({ type: 'object', properties }), {
+    ok: false,
+    why: '"minimum" is not a number',
+  });
   const { c: _c, ...known } = properties;
-  assert.deepEqual(await reasons({ $async: true, type: 'object', properties: known }, { a: null, b: null }), ['/a type', '/a anyOf']);
+  assert.deepEqual(await reasons({ $async: true, type: 'object', properties: known }, { a: null, b: null }), [
+    '/a type',
+    '/a anyOf',
+  ]);
 });
 
 test('validators - formats are checked where they are plain, and ignored where not', async () => {
@@ -111,9 +127,15 @@ test('validators - formats are checked where they are plain, and ignored where n
 });
 
 test('validators - draft-07 and 2020-12 have their own words', async () => {
-  const draft7 = { $schema: 'http://json-schema.org/draft-07/schema#', properties: { a: { items: [{ type: 'string' }], additionalItems: false } } };
+  const draft7 = {
+    $schema: 'http://json-schema.org/draft-07/schema#',
+    properties: { a: { items: [{ type: 'string' }], additionalItems: false } },
+  };
   assert.deepEqual(await reasons(draft7, { a: ['x', 1] }), ['/a additionalItems']);
-  const modern = { $schema: 'https://json-schema.org/draft/2020-12/schema', properties: { a: { prefixItems: [{ type: 'string' }], items: false } } };
+  const modern = {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    properties: { a: { prefixItems: [{ type: 'string' }], items: false } },
+  };
   assert.deepEqual(await reasons(modern, { a: ['x', 1] }), ['/a items']);
 });
 
@@ -171,7 +193,9 @@ test('validators - the verdict is that of the engine alone', () => {
 });
 
 test('measure - integers that readers disagree on are named, others are not', () => {
-  const args = JSON.parse('{"a":[1,{"b/c":9007199254740993}],"n":-9007199254740992,"ok":9007199254740991,"mole":6.02e23,"x":1.5}');
+  const args = JSON.parse(
+    '{"a":[1,{"b/c":9007199254740993}],"n":-9007199254740992,"ok":9007199254740991,"mole":6.02e23,"x":1.5}',
+  );
   assert.deepEqual(measure(args).unsafe, ['/a/1/b~1c', '/n']);
   assert.equal(measure({ a: 'bc', d: [1] }).values, 4);
 });

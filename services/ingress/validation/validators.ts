@@ -101,7 +101,8 @@ function validatorOf(
   return {
     unenforced,
     check(value, size) {
-      if (validate === undefined || costOfCheck(cost, size) > loopBudget) return inThread(schema, value, undefined, thread);
+      if (validate === undefined || costOfCheck(cost, size) > loopBudget)
+        return inThread(schema, value, undefined, thread);
       if (validate(value)) return valid;
       return inThread(schema, value, validate.errors?.[0], thread);
     },
@@ -111,7 +112,12 @@ function validatorOf(
 const valid: Verdict = { kind: 'valid' };
 
 function costOfCheck({ perValue, patterns, comparesItems }: Cost, { values, characters }: Measure): number {
-  return values * perValue + characters * patterns * patternCharacter + characters / 50 + (comparesItems ? (values * values) / 8 : 0);
+  return (
+    values * perValue +
+    characters * patterns * patternCharacter +
+    characters / 50 +
+    (comparesItems ? (values * values) / 8 : 0)
+  );
 }
 
 /** All problems instead of the first. Where the thread cannot say, the one that is known is enough. */

@@ -1,10 +1,10 @@
 import { LRUCache } from 'lru-cache';
-import { judge } from './rules/judge.ts';
-import { compileRules } from './rules/rule.ts';
 import { generateValidator } from './generate.ts';
 import { instantiate, type Validate } from './instantiate.ts';
 import { type HashedSchema, type Job, type JobResult, maxProblems } from './jobs.ts';
 import { relaxSchema } from './relax.ts';
+import { judge } from './rules/judge.ts';
+import { compileRules } from './rules/rule.ts';
 
 const maxKept = 200;
 

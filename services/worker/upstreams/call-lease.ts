@@ -18,8 +18,8 @@ type Habit = 'quiet' | 'asks';
  * Who may run beside whom where a server's questions name no call (SEP-2260), and whose a question is.
  *
  * Whoever asks waits for the answer. So a question belongs to the only call that runs, or to the one that is left when the others have
- * ended; until that is clear no other call starts. What has asked before has the channel to itself among all that ask; what was never called
- * before gets a moment to show whether it does. Where it stays open whose a question is, nobody is asked: never an agent for another one's call.
+ * ended; until that is clear no other call starts. Calls that have asked before start one at a time, each when the last one waits or has ended; what
+ * was never called before gets a moment to show whether it asks. Where it stays open whose a question is, nobody is asked: never an agent for another one's call.
  */
 export class CallLease {
   private readonly running = new Set<LegacyCall>();
@@ -60,6 +60,7 @@ export class CallLease {
     if (habit !== 'asks' && !isNew) return true;
     const now = performance.now();
     for (const other of this.running) {
+      if (other.isWaiting) continue;
       const known = this.habits.get(habitKey(other.call));
       if (known === 'asks' && habit === 'asks') return false;
       const mayAsk = known === 'asks' || (known === undefined && isAskable(other.call));
@@ -92,11 +93,18 @@ export class CallLease {
   question(request: JsonRpcRequest): void {
     const one: Unclaimed = {
       request,
-      candidates: new Set(this.running),
+      candidates: this.candidates(),
       timer: setTimeout(() => this.refuse(one), limits.unclaimedMs),
     };
     this.unclaimed.push(one);
     this.settle();
+  }
+
+  /** Who waits for an answer asks nothing else meanwhile. */
+  private candidates(): Set<LegacyCall> {
+    const all = [...this.running];
+    const free = all.filter((call) => !call.isWaiting);
+    return new Set(free.length > 0 ? free : all);
   }
 
   /** The server takes back a question that nobody was asked yet. */

@@ -19,6 +19,16 @@ export function askDiscover(peer: Peer, gateway: JsonObject, timeoutMs: number):
   return peer.request('server/discover', params, { timeoutMs, headers });
 }
 
+/**
+ * What is assumed of a server that answers no `server/discover`, although its configuration says that it is modern: that it may have everything. Lists
+ * that it does not know are empty.
+ */
+export const undiscovered: Introduction = {
+  protocolVersion: latestModern,
+  serverInfo: {},
+  capabilities: { tools: {}, prompts: {}, resources: {} },
+};
+
 /** The introduction of a modern server; undefined for any other answer, which is then a legacy server's. */
 export function readDiscover(outcome: Outcome): Introduction | undefined {
   if ('error' in outcome) return undefined;

@@ -1,8 +1,9 @@
 import type { ServerConfig } from '../../../shared/config/schema.ts';
 import { GatewayError } from '../../../shared/errors.ts';
 import type { JsonObject } from '../../../shared/mcp/json.ts';
+import { rpcCode } from '../../../shared/mcp/json-rpc.ts';
 import type { Era } from '../../../shared/mcp/revisions.ts';
-import { askDiscover, readDiscover } from './discover.ts';
+import { askDiscover, readDiscover, undiscovered } from './discover.ts';
 import type { EraVerdict } from './era-verdict.ts';
 import type { HttpClient } from './http-client.ts';
 import { statusOf } from './http-refusal.ts';
@@ -101,12 +102,15 @@ async function introduce(peer: Peer, gateway: JsonObject): Promise<Introduced> {
   }
 }
 
-async function tryModern({ client, gateway, onStray }: HttpProbeOptions): Promise<Introduced | undefined> {
+async function tryModern({ client, config, gateway, onStray }: HttpProbeOptions): Promise<Introduced | undefined> {
   const peer = new Peer(onStray);
   peer.attach(openStreamableHttp({ client, receiver: peer, era: 'modern' }));
   try {
-    const introduction = readDiscover(await askDiscover(peer, gateway, limits.httpHandshakeMs));
+    const outcome = await askDiscover(peer, gateway, limits.httpHandshakeMs);
+    const introduction = readDiscover(outcome);
     if (introduction !== undefined) return { peer, introduction };
+    const unknown = 'error' in outcome && outcome.error.code === rpcCode.methodNotFound;
+    if (unknown && config.era === 'modern') return { peer, introduction: undiscovered };
   } catch (error) {
     if (!isEraEvidence(error)) {
       void peer.close();

@@ -59,6 +59,7 @@ export class LegacyCall implements Waiter {
   private lacking: JsonObject | undefined;
   private done = false;
   private asked = 0;
+  private askedAt = 0;
   private id = 0;
 
   constructor(options: LegacyCallOptions) {
@@ -81,9 +82,9 @@ export class LegacyCall implements Waiter {
     return this.asked > 0;
   }
 
-  /** It waits for answers of its agent. */
-  get isAsking(): boolean {
-    return this.questions.size > 0;
+  /** It has waited so long for an answer that it asks nothing else: questions that a server asks side by side come together. */
+  get isWaiting(): boolean {
+    return this.questions.size > 0 && performance.now() - this.askedAt > limits.sideBySideMs;
   }
 
   send(caller: Caller): void {
@@ -119,6 +120,7 @@ export class LegacyCall implements Waiter {
 
   ask(request: JsonRpcRequest): void {
     this.asked += 1;
+    this.askedAt = performance.now();
     const lacking = whyNotAskable(request, this.call.agent.capabilities);
     if (lacking !== undefined) {
       this.lacking = { ...this.lacking, ...lacking.requires };

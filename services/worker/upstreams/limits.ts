@@ -23,6 +23,8 @@ export const limits = {
   startupMs: 5_000,
   /** On a shared channel a tool that was never called before gets that much time to ask before another such one may start. */
   leaseTrialMs: 2_000,
+  /** Questions that a server asks at the same time in one call come within this time. */
+  sideBySideMs: 1_000,
   /** A question that could be several calls' is refused after this time. */
   unclaimedMs: 5_000,
   listChangedDebounceMs: 50,

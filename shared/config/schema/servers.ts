@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { limits, pattern, positive } from './fields.ts';
+import { limits, pattern, positive, serverName } from './fields.ts';
 import { argumentRules } from './rules.ts';
 import { upstreamAuth } from './upstream-auth.ts';
 
@@ -119,6 +119,14 @@ export const serverSchema = z
       .describe(
         'Keep the first definition of each tool. A changed one is reported (warn) or taken from agents (block) until `toolbus tools approve`',
       ),
+    shadow: z
+      .strictObject({
+        to: serverName.describe('Server that gets the copies'),
+        percent: z.number().min(0).max(100).default(100).describe('Share of the calls that are copied'),
+        tools: z.array(pattern).default(['*']).describe('Patterns of the tools'),
+      })
+      .optional()
+      .describe('Sends copies of live calls of read-only tools to another server and records what differs'),
     trustAnnotations: z
       .boolean()
       .default(false)

@@ -57,13 +57,12 @@ export function createLegacyAgent(world: World, { name, key, note, random }: Age
     return answer;
   }
 
+  /** The lists stay as they are for the whole run, so that nothing but the note may be told of. */
   function takeNotice({ method, params }: RpcMessage): void {
-    // Servers come and go at an ingress that starts: that is no message of a call, and may be told at any time.
-    if (method === undefined || /^notifications\/(tools|prompts|resources)\/list_changed$/.test(method)) return;
-    if (method !== 'notifications/resources/updated') return broken(`its standalone stream got ${method}`);
-    if (params?.['uri'] !== note) return broken(`was told of ${String(params?.['uri'])}`);
-    const { revision } = params['_meta'] as { readonly revision: number };
-    told.push(revision);
+    if (method === 'notifications/resources/updated' && params?.['uri'] === note) {
+      const { revision } = params['_meta'] as { readonly revision: number };
+      told.push(revision);
+    } else broken(`its standalone stream got ${method} ${String(params?.['uri'] ?? '')}`);
   }
 
   async function keepStream(): Promise<void> {
@@ -71,7 +70,11 @@ export function createLegacyAgent(world: World, { name, key, note, random }: Age
     while (!over.aborted) {
       const opened = await exchange(mcp, {
         method: 'GET',
-        headers: { ...headers(), accept: 'text/event-stream', ...(lastId !== undefined && { 'last-event-id': lastId }) },
+        headers: {
+          ...headers(),
+          accept: 'text/event-stream',
+          ...(lastId !== undefined && { 'last-event-id': lastId }),
+        },
         signal: over,
         onMessage: takeNotice,
         onEventId(id) {
@@ -86,13 +89,23 @@ export function createLegacyAgent(world: World, { name, key, note, random }: Age
     }
   }
 
-  async function call(): Promise<void> {
+  /** Something the agent wants done: a call that was lost on the way is asked again as a new one. */
+  async function work(): Promise<void> {
+    const deadline = Date.now() + callWithinMs;
+    while (!(await call(deadline)) && !over.aborted) {
+      if (Date.now() > deadline) return broken('something it asked for again and again was never answered');
+      await pause();
+    }
+    verdicts.count('answered');
+  }
+
+  /** One call; false when its connection broke and nothing is left to come back to. */
+  async function call(deadline: number): Promise<boolean> {
     calls += 1;
     const id = `${name}.c${calls}`;
     const steps = Math.floor(random.between(0, 5));
     const plan: CallPlan = { id, steps, stepMs: Math.floor(random.between(5, 200)), ask: random.next() < 0.4 };
     const witness = witnessCall(plan, id, verdicts);
-    const deadline = Date.now() + callWithinMs;
     let lastId: string | undefined;
     const common = {
       signal: over,
@@ -111,11 +124,12 @@ export function createLegacyAgent(world: World, { name, key, note, random }: Age
       headers: headers(),
       body: { jsonrpc: '2.0', id, method: 'tools/call', params },
     });
-    if (sent.status === 404) return broken(`${id}: the session is lost`);
+    if (sent.status === 404) broken(`${id}: the session is lost`);
     if (witness.answer === undefined && lastId === undefined) {
       // Nothing to come back with.
       if (sent.complete && sent.status !== 502) broken(`${id}: ended with ${sent.status} and no answer`);
-      return verdicts.count('legacy call lost before its first event');
+      verdicts.count('legacy call lost before its first event');
+      return false;
     }
     for (let broke = 0; witness.answer === undefined && !over.aborted; broke += 1) {
       if (broke === 0) verdicts.count('legacy call resumed');
@@ -126,9 +140,12 @@ export function createLegacyAgent(world: World, { name, key, note, random }: Age
         method: 'GET',
         headers: { ...headers(), accept: 'text/event-stream', 'last-event-id': lastId ?? '' },
       });
-      if (![0, 200, 502, 503].includes(resumed.status)) return broken(`${id}: resuming got ${resumed.status}`);
+      if ([0, 200, 502, 503].includes(resumed.status)) continue;
+      broken(`${id}: resuming got ${resumed.status}`);
+      return true;
     }
     witness.judge();
+    return true;
   }
 
   async function answerQuestion({ id }: RpcMessage, echo: string): Promise<void> {
@@ -139,7 +156,11 @@ export function createLegacyAgent(world: World, { name, key, note, random }: Age
   return {
     told,
     async open() {
-      const params = { protocolVersion: version, capabilities: { elicitation: {} }, clientInfo: { name, version: '1' } };
+      const params = {
+        protocolVersion: version,
+        capabilities: { elicitation: {} },
+        clientInfo: { name, version: '1' },
+      };
       const opened = await insist({ jsonrpc: '2.0', id: 0, method: 'initialize', params });
       session = String(opened.headers['mcp-session-id'] ?? '');
       if (session === '') throw new Error(`legacy ${name}: no session (${opened.status})`);
@@ -150,7 +171,7 @@ export function createLegacyAgent(world: World, { name, key, note, random }: Age
     async run() {
       while (!enough.aborted) {
         await delay(random.between(...thinkMs), undefined, { signal: enough }).catch(() => undefined);
-        if (!enough.aborted) await call();
+        if (!enough.aborted) await work();
       }
     },
     async assertAlive() {

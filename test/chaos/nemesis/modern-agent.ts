@@ -53,7 +53,8 @@ export function createModernAgent(world: World, { name, key, note, random }: Age
         signal: over,
         onMessage({ method, params, result }) {
           const said = (params?.['_meta'] ?? result?.['_meta'] ?? {}) as Readonly<Record<string, unknown>>;
-          if (result === undefined && said[subscriptionId] !== id) return broken(`${id} got a message of ${String(said[subscriptionId])}`);
+          if (result === undefined && said[subscriptionId] !== id)
+            return broken(`${id} got a message of ${String(said[subscriptionId])}`);
           if (first && method !== 'notifications/subscriptions/acknowledged' && result === undefined)
             return broken(`${id} got ${String(method)} before the acknowledgement`);
           first = false;
@@ -73,7 +74,18 @@ export function createModernAgent(world: World, { name, key, note, random }: Age
     }
   }
 
-  async function call(): Promise<void> {
+  /** Something the agent wants done: a call that was lost on the way is asked again as a new one. */
+  async function work(): Promise<void> {
+    const deadline = Date.now() + callWithinMs;
+    while (!(await call(deadline)) && !over.aborted) {
+      if (Date.now() > deadline) return broken('something it asked for again and again was never answered');
+      await pause();
+    }
+    verdicts.count('answered');
+  }
+
+  /** One call; false when its connection broke and nothing is left to come back to. */
+  async function call(deadline: number): Promise<boolean> {
     calls += 1;
     const id = `${name}.c${calls}`;
     const plan: CallPlan = {
@@ -82,7 +94,6 @@ export function createModernAgent(world: World, { name, key, note, random }: Age
       stepMs: Math.floor(random.between(5, 200)),
       ask: random.next() < 0.4,
     };
-    const deadline = Date.now() + callWithinMs;
     let more: object = {};
     const witness = witnessCall(plan, id, verdicts);
     for (let round = 1; round <= 3; round += 1) {
@@ -102,7 +113,7 @@ export function createModernAgent(world: World, { name, key, note, random }: Age
             _meta: meta(name, { progressToken: id, 'io.modelcontextprotocol/logLevel': 'debug' }),
           },
         },
-        signal: AbortSignal.any([over, AbortSignal.timeout(deadline - Date.now())]),
+        signal: AbortSignal.any([over, AbortSignal.timeout(Math.max(1_000, deadline - Date.now()))]),
         onMessage(message) {
           if (message.method !== undefined) witness.take(message);
           else if (message.id === requestId) answer = message;
@@ -110,14 +121,15 @@ export function createModernAgent(world: World, { name, key, note, random }: Age
         },
       });
       if (answer === undefined) {
-        if (over.aborted) return;
-        if (Date.now() > deadline) return broken(`${id}: no answer`);
-        if (sent.complete && sent.status !== 502) return broken(`${id}: ended with ${sent.status} and no answer`);
-        return verdicts.count('modern connection lost');
+        const ended = sent.complete && sent.status !== 502;
+        if (ended && !over.aborted) broken(`${id}: ended with ${sent.status} and no answer`);
+        verdicts.count('modern connection lost');
+        return false;
       }
       if (answer.result?.['resultType'] !== 'input_required') {
         witness.take({ ...answer, id });
-        return witness.judge();
+        witness.judge();
+        return true;
       }
       const questions = Object.entries((answer.result['inputRequests'] ?? {}) as Record<string, RpcMessage>);
       for (const [, question] of questions) witness.take(question);
@@ -130,6 +142,7 @@ export function createModernAgent(world: World, { name, key, note, random }: Age
       await delay(random.between(0, 100));
     }
     broken(`${id}: was asked again and again`);
+    return true;
   }
 
   return {
@@ -140,7 +153,7 @@ export function createModernAgent(world: World, { name, key, note, random }: Age
     async run() {
       while (!enough.aborted) {
         await delay(random.between(...thinkMs), undefined, { signal: enough }).catch(() => undefined);
-        if (!enough.aborted) await call();
+        if (!enough.aborted) await work();
       }
     },
     get closed() {

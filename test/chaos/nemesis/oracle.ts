@@ -6,7 +6,8 @@ import type { RpcMessage } from '../../helpers/rpc.ts';
  * Legacy calls: once an agent has an event id, its call ends with the answer or with `upstream_lost` on that very stream, and a call
  * that is answered OK has had every message of it, once and in order. An agent whose connection broke before it had any id has nothing
  * to come back with: it counts the call as lost and makes a new one. Modern calls: a broken connection ends the call
- * (2026-07-28 has no resumption). Both may be refused, with `executed: "no"`. No call runs twice.
+ * (2026-07-28 has no resumption), and the agent makes a new one. In the end everything that an agent wanted is answered, if only by a
+ * refusal with `executed: "no"` or by `upstream_lost`. No call runs twice.
  * Legacy notifications: each change of a note is told exactly once, in order, however often the stream moved. Modern: within one listen no
  * change is told twice or out of order; while there is none, changes may be missed.
  */
@@ -108,7 +109,8 @@ export function witnessCall(plan: CallPlan, requestId: string, verdicts: Verdict
       const text = content?.[0]?.text ?? '';
       const said = JSON.stringify({ id, ...(ask && { echo: id }), runs: 1 });
       if (text !== said) broken(`was answered ${JSON.stringify(answer.result).slice(0, 200)}`);
-      if (progress !== steps || logged !== steps) broken(`answered OK with ${progress} and ${logged} of ${steps} steps`);
+      if (progress !== steps || logged !== steps)
+        broken(`answered OK with ${progress} and ${logged} of ${steps} steps`);
     },
   };
 }

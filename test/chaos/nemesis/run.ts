@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { startFixture } from '../../helpers/fixture.ts';
 import { agentWithKey } from '../../helpers/keys.ts';
@@ -49,6 +50,7 @@ export async function runNemesis(options: NemesisOptions): Promise<NemesisReport
   const config = {
     servers: { notebook: { url: notebook.url, era: 'legacy', concurrency: 256, timeoutMs: 60_000 } },
     agents: Object.fromEntries(agents.map(({ agent }, at) => [`agent${at}`, agent])),
+    audit: { mode: 'best-effort' },
     cluster: { secret: 'nemesis-nemesis-nemesis-nemesis-nemesis' },
   };
   const workers = await Promise.all(
@@ -59,6 +61,8 @@ export async function runNemesis(options: NemesisOptions): Promise<NemesisReport
     await using proxy = await startRandomProxy(ingresses.origins, random.fork('proxy'));
     const enough = new AbortController();
     const over = new AbortController();
+    // Every exchange of every agent listens to them.
+    setMaxListeners(0, enough.signal, over.signal);
     const world: World = {
       mcp: proxy.mcp,
       verdicts: tally,
@@ -92,9 +96,11 @@ export async function runNemesis(options: NemesisOptions): Promise<NemesisReport
     enough.abort();
     await Promise.all([running, touching]);
     await ingresses.settled();
-    await until('every change is told', () => legacy.every((agent, at) => hasHeard(agent, touched[at % notes] ?? 0)), settleMs).catch(
-      () => undefined,
-    );
+    await until(
+      'every change is told',
+      () => legacy.every((agent, at) => hasHeard(agent, touched[at % notes] ?? 0)),
+      settleMs,
+    ).catch(() => undefined);
     legacy.forEach((agent, at) => {
       const expected = Array.from({ length: touched[at % notes] ?? 0 }, (_, n) => n + 1).join();
       if (agent.told.join() !== expected) tally.violation(`legacy L${at} was told ${agent.told.join()} of ${expected}`);

@@ -1,5 +1,5 @@
-import type { Random } from './random.ts';
 import type { Verdicts } from './oracle.ts';
+import type { Random } from './random.ts';
 
 /** What every agent of a run shares. */
 export interface World {

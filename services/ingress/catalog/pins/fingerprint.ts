@@ -12,7 +12,9 @@ export function pinnedParts(definition: JsonObject): JsonObject {
 
 /** SHA-256 over the canonical JSON of the pinned parts, hex: the order of members does not count. */
 export function fingerprint(definition: JsonObject): string {
-  return createHash('sha256').update(canonical(pinnedParts(definition))).digest('hex');
+  return createHash('sha256')
+    .update(canonical(pinnedParts(definition)))
+    .digest('hex');
 }
 
 /** JSON text with sorted members. */

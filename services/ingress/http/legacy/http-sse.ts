@@ -47,15 +47,19 @@ export function createHttpSse(options: HttpSseOptions): HttpSse {
     },
     async post({ req, res, principal, endpoint, clientAddress }, sessionId, given) {
       const sse = ids.openSse(sessionId, principal);
-      if (sse === undefined || deps.sessions.revoked(sse.key) || !leadsTo(endpoint, sse.endpoint)) return unknownSession(res);
+      if (sse === undefined || deps.sessions.revoked(sse.key) || !leadsTo(endpoint, sse.endpoint))
+        return unknownSession(res);
       const body = readBody(given);
       if (body.kind === 'invalid') return refuse(res, 400, body.error.message, body.error.code, body.id);
       const headers = forwardedHeaders(req.headers);
       const stream = held.get(sse.key);
       const scopes = principal.scopes && [...principal.scopes];
-      if (stream !== undefined) stream.take(body.messages, { clientAddress, headers, scopes });
-      else if (!(await relayPost(deps.sessions, sse.key, { body: relayable(given), clientAddress, headers, scopes }))) {
-        return unknownSession(res);
+      const post = { body: relayable(given), clientAddress, headers, scopes };
+      if (stream !== undefined) stream.take(body.messages, post);
+      else {
+        const relayed = await relayPost(deps.sessions, sse.key, post);
+        if (relayed === 'too large') return refuse(res, 413, 'The message is too large to be handed over');
+        if (relayed === 'unknown') return unknownSession(res);
       }
       sendEmpty(res, 202);
     },

@@ -67,3 +67,13 @@ test('post answer - of a batch with a cancelled request holds the others', async
     { jsonrpc: '2.0', id: 3, result: {} },
   ]);
 });
+
+for (const size of [10, 100_000]) {
+  test(`post answer - a result of ${size} bytes and more is the bytes of its server, whatever the id`, async () => {
+    const result = JSON.stringify({ text: 'grüße \u2028'.repeat(size / 10) });
+    const { body, type } = await answered(1, (answer) => answer.answer(resultAnswer('ä"1', Buffer.from(result))));
+    assert.equal(type, 'application/json');
+    assert.ok(body.endsWith(`"result":${result}}`));
+    assert.deepEqual(JSON.parse(body), { jsonrpc: '2.0', id: 'ä"1', result: JSON.parse(result) });
+  });
+}

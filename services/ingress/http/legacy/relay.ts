@@ -12,9 +12,17 @@ export interface RelayedPost {
 
 const takenWithinMs = 2_000;
 
-/** Hands a POST of HTTP+SSE to the ingress that holds the stream. False when none holds it, or it says nothing for two seconds. */
-export async function relayPost(bus: SessionBus, sessionKey: string, post: RelayedPost): Promise<boolean> {
-  return isJsonObject(await bus.ask('sse', sessionKey, { ...post }, takenWithinMs));
+/** What became of a POST: somebody holds its stream and has it, nobody does, or NATS cannot carry it. */
+export type Relayed = 'taken' | 'unknown' | 'too large';
+
+/** Hands a POST of HTTP+SSE to the ingress that holds the stream, which has two seconds to say so. */
+export async function relayPost(bus: SessionBus, sessionKey: string, post: RelayedPost): Promise<Relayed> {
+  try {
+    return isJsonObject(await bus.ask('sse', sessionKey, { ...post }, takenWithinMs)) ? 'taken' : 'unknown';
+  } catch (error) {
+    if (error instanceof RangeError) return 'too large';
+    throw error;
+  }
 }
 
 /** Takes the POSTs that other ingresses hand over; returns the function that stops. */

@@ -1,7 +1,7 @@
 import { GatewayError } from '../../../../shared/errors.ts';
 import { type CallNotification, type LogLevel, logLevels } from '../../../../shared/mcp/call.ts';
-import type { JsonObject } from '../../../../shared/mcp/json.ts';
-import { rpcCode } from '../../../../shared/mcp/json-rpc.ts';
+import { isJsonObject, type JsonObject } from '../../../../shared/mcp/json.ts';
+import { type RpcError, rpcCode } from '../../../../shared/mcp/json-rpc.ts';
 import { wrapsOutput } from '../../catalog/output-schema.ts';
 import type { AgentReply, AgentRequest } from '../../request.ts';
 import type { LegacySession } from '../../sessions/legacy-session.ts';
@@ -16,7 +16,7 @@ import { fulfilInput } from './input-required.ts';
 import type { Outlet } from './outlet.ts';
 import { type Questions, Unanswered } from './questions.ts';
 import { answerLocally } from './session-methods.ts';
-import { wrapOutput } from './wrap-output.ts';
+import { mayNeedWrapping, wrapOddOutput, wrapOutput } from './wrap-output.ts';
 
 /** What a request comes in: its session, its place there, and the HTTP request that brought it. */
 export interface RequestScene {
@@ -124,7 +124,7 @@ export function createRequests({ deps, inFlight, questions, nextCallId }: Reques
   function answerOf({ id, method, params }: IncomingRequest, reply: AgentReply, scene: RequestScene): Answer {
     const timing = serverTiming(performance.now() - scene.receivedAt, reply.timing);
     const headers = { 'server-timing': timing };
-    if (reply.kind === 'error') return errorAnswer(id, reply.error, 200, headers);
+    if (reply.kind === 'error') return errorAnswer(id, legacyError(reply.error, method, params), 200, headers);
     if (reply.resultType !== 'complete') {
       const message = `the server answered with "${reply.resultType}", which this protocol revision does not have`;
       throw new GatewayError('bad_upstream_output', message, { executed: 'yes' });
@@ -132,7 +132,9 @@ export function createRequests({ deps, inFlight, questions, nextCallId }: Reques
     const { endpoint, principal } = scene.session;
     const name = method === 'tools/call' && reply.source !== undefined ? params['name'] : undefined;
     const tool = typeof name === 'string' ? deps.catalog.view(endpoint, principal)?.tool(name) : undefined;
-    return resultAnswer(id, wrapsOutput(tool?.definition) ? wrapOutput(reply.body) : reply.body, headers);
+    const wrap = wrapsOutput(tool?.definition) ? wrapOutput : wrapOddOutput;
+    const wraps = wrap === wrapOutput || (method === 'tools/call' && mayNeedWrapping(reply.body));
+    return resultAnswer(id, wraps ? wrap(reply.body) : reply.body, headers);
   }
 
   function failure({ id, method }: IncomingRequest, error: unknown, callId: string, scene: RequestScene): Answer {
@@ -153,6 +155,16 @@ export function createRequests({ deps, inFlight, questions, nextCallId }: Reques
     deps.log.error({ err: error, callId, method }, 'request failed');
     return errorAnswer(id, { code: rpcCode.internalError, message: 'Internal error', data: { callId } }, 500);
   }
+}
+
+/** A resource that does not exist has a code of its own before 2026-07-28, where −32602 names its URI. */
+function legacyError(error: RpcError, method: string, { uri }: JsonObject): RpcError {
+  const isMissing =
+    method === 'resources/read' &&
+    error.code === rpcCode.invalidParams &&
+    isJsonObject(error.data) &&
+    error.data['uri'] === uri;
+  return isMissing ? { ...error, code: rpcCode.legacyResourceNotFound } : error;
 }
 
 /** The ingress closed before the answer came; whether the call ran is not known here. */

@@ -8,11 +8,16 @@ const defaultSchemes = ['http', 'https'];
  * Why a URL may not be used; undefined when it may. URL readers disagree about what is unusual, so whatever is unusual is refused: user names,
  * backslashes, blanks, percent signs or foreign letters in the host.
  */
-export function faultOfUrl(text: string, hosts: readonly string[], schemes = defaultSchemes as readonly string[]): string | undefined {
+export function faultOfUrl(
+  text: string,
+  hosts: readonly string[],
+  schemes = defaultSchemes as readonly string[],
+): string | undefined {
   const match = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/([^/?#]*)/.exec(text);
   if (match === null) return 'is not a URL with a host';
   const [, scheme = '', authority = ''] = match;
-  if (!schemes.includes(scheme.toLowerCase())) return `must be a URL with ${schemes.map((one) => `${one}://`).join(' or ')}`;
+  if (!schemes.includes(scheme.toLowerCase()))
+    return `must be a URL with ${schemes.map((one) => `${one}://`).join(' or ')}`;
   if (/[\\\s]/.test(text) || hasControls(text)) return 'holds a backslash, a blank or a control character';
   if (authority.includes('@')) return 'names a user before the host';
   const named = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?$/.exec(authority)?.[1];

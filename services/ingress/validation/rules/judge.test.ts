@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { posix } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { verifies } from '../../../../test/requirements.ts';
@@ -7,7 +8,18 @@ import { judge } from './judge.ts';
 import { faultOfPath } from './path-rule.ts';
 import { compileRules } from './rule.ts';
 
-const inside = ['/data', '/data/', '/data/a/b.txt', '/data/./a', '/data/a/../b', '//data/a'.slice(1), 'file:///data/a', '/data/a%20b', '/data/größe', '/data/...x'];
+const inside = [
+  '/data',
+  '/data/',
+  '/data/a/b.txt',
+  '/data/./a',
+  '/data/a/../b',
+  '//data/a'.slice(1),
+  'file:///data/a',
+  '/data/a%20b',
+  '/data/größe',
+  '/data/...x',
+];
 const outside = [
   '/data/../etc/passwd',
   '/data/a/../../etc',
@@ -53,13 +65,29 @@ test('path rule - no spelling leads out', () => {
 });
 
 test('path rule - what passes never resolves outside, however often it is decoded', () => {
-  const pieces = fc.constantFrom('..', '.', '/', '\\', '%2e', '%2f', '%5c', '%25', 'data', 'a', '%2E%2E', ' ', ';', '．', '%00');
+  const pieces = fc.constantFrom(
+    '..',
+    '.',
+    '/',
+    '\\',
+    '%2e',
+    '%2f',
+    '%5c',
+    '%25',
+    'data',
+    'a',
+    '%2E%2E',
+    ' ',
+    ';',
+    '．',
+    '%00',
+  );
   fc.assert(
     fc.property(fc.array(pieces, { maxLength: 12 }), (parts) => {
       let path = `/data/${parts.join('')}`;
       if (faultOfPath(path, '/data') !== undefined) return;
       for (let round = 0; round < 4; round += 1) {
-        const resolved = new URL(`file://${path.replaceAll('\\', '/').replaceAll('?', '').replaceAll('#', '')}`).pathname;
+        const resolved = posix.normalize(path.replaceAll('\\', '/').normalize('NFKC')).replace(/^\/\//, '/');
         assert.ok(resolved === '/data' || resolved.startsWith('/data/'), `${path} → ${resolved}`);
         try {
           path = decodeURIComponent(path);
@@ -74,7 +102,14 @@ test('path rule - what passes never resolves outside, however often it is decode
 
 test('host rule - allowed hosts pass in their usual spelling', () => {
   const hosts = ['example.com', '*.example.org', '127.0.0.1', '[::1]'];
-  for (const url of ['https://example.com', 'http://EXAMPLE.com:8080/a?b#c', 'https://a.b.example.org/', 'http://127.0.0.1/', 'http://[::1]/', 'https://example.com/a@b'])
+  for (const url of [
+    'https://example.com',
+    'http://EXAMPLE.com:8080/a?b#c',
+    'https://a.b.example.org/',
+    'http://127.0.0.1/',
+    'http://[::1]/',
+    'https://example.com/a@b',
+  ])
     assert.equal(faultOfUrl(url, hosts), undefined, url);
   assert.equal(faultOfUrl('wss://example.com/', hosts, ['wss']), undefined);
 });

@@ -24,7 +24,8 @@ function isUnder(spelling: string, base: string): boolean {
   const path = spelling.replace(/^file:\/\/(?:localhost)?(?=\/)/i, '').replaceAll('\\', '/');
   if (/^[A-Za-z][A-Za-z0-9+.-]*:/.test(path) || path.startsWith('~') || path.startsWith('//')) return false;
   // ".. " and "..;" are ".." to some; so is any step of dots and blanks.
-  if (path.split('/').some((step) => step !== '..' && (/^[. ]{2,}$/.test(step) || step.startsWith('..;')))) return false;
+  if (path.split('/').some((step) => step !== '..' && (/^[. ]{2,}$/.test(step) || step.startsWith('..;'))))
+    return false;
   if (path.startsWith('/') !== base.startsWith('/')) return false;
   const clean = normalise(path);
   if (clean === '..' || clean.startsWith('../')) return false;
@@ -61,7 +62,10 @@ function decodePercent(text: string): string {
 
 /** The overlong forms of "." and "/" in UTF-8 have fooled servers for a quarter of a century. */
 function shortest(bytes: string): string {
-  return bytes.replace(/\u00c0\u00ae/g, '.').replace(/\u00c0\u00af/g, '/').replace(/\u00c1\u009c/g, '\\');
+  return bytes
+    .replace(/\u00c0\u00ae/g, '.')
+    .replace(/\u00c0\u00af/g, '/')
+    .replace(/\u00c1\u009c/g, '\\');
 }
 
 /** Without empty steps, `.` and resolvable `..`; an absolute path never rises above `/`. */

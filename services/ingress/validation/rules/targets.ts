@@ -12,12 +12,12 @@ export function leavesOf(args: JsonObject, argument: string): Leaf[] {
   const leaves: Leaf[] = [];
   if (argument === '*') collect(args, '', leaves);
   else if (argument.startsWith('/')) follow(args, steps(argument), '', leaves);
-  else if (Object.hasOwn(args, argument)) collect(args[argument], `/${escape(argument)}`, leaves);
+  else if (Object.hasOwn(args, argument)) collect(args[argument], `/${pointerStep(argument)}`, leaves);
   return leaves;
 }
 
 /** One step of a JSON pointer (RFC 6901). */
-export function escape(name: string): string {
+export function pointerStep(name: string): string {
   return name.replaceAll('~', '~0').replaceAll('/', '~1');
 }
 
@@ -34,13 +34,13 @@ function follow(value: JsonValue | undefined, [step, ...rest]: readonly string[]
     return;
   }
   for (const [name, inner] of membersOf(value)) {
-    if (step === '*' || step === name) follow(inner, rest, `${at}/${escape(name)}`, leaves);
+    if (step === '*' || step === name) follow(inner, rest, `${at}/${pointerStep(name)}`, leaves);
   }
 }
 
 function collect(value: JsonValue | undefined, at: string, leaves: Leaf[]): void {
   if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') leaves.push({ at, value });
-  else for (const [name, inner] of membersOf(value)) collect(inner, `${at}/${escape(name)}`, leaves);
+  else for (const [name, inner] of membersOf(value)) collect(inner, `${at}/${pointerStep(name)}`, leaves);
 }
 
 function membersOf(value: JsonValue | undefined): [string, JsonValue | undefined][] {

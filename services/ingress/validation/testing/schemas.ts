@@ -25,6 +25,8 @@ export const values: fc.Arbitrary<JsonValue> = fc.letrec<{ value: JsonValue }>((
 export const schemas: fc.Arbitrary<JsonObject> = fc.letrec<{ schema: JsonObject }>((tie) => {
   const inner = tie('schema');
   const some = fc.array(inner, { minLength: 1, maxLength: 2 });
+  const lists = ['allOf', 'anyOf', 'oneOf'].map((keyword) => [keyword, some] as const);
+  const singles = ['not', 'if', 'then', 'else'].map((keyword) => [keyword, inner] as const);
   const optional = { requiredKeys: [] as [] };
   return {
     schema: fc.oneof(
@@ -62,7 +64,7 @@ export const schemas: fc.Arbitrary<JsonObject> = fc.letrec<{ schema: JsonObject 
         },
         optional,
       ),
-      fc.record({ allOf: some, anyOf: some, oneOf: some, not: inner, if: inner, then: inner, else: inner }, optional),
+      fc.record(Object.fromEntries([...lists, ...singles]), optional),
     ),
   } as { schema: fc.Arbitrary<JsonObject> };
 }).schema;

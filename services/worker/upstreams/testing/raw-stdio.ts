@@ -4,7 +4,6 @@ import { createInterface } from 'node:readline';
 const [mode] = process.argv.slice(2);
 const say = (message: object) => process.stdout.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
 const text = (value: string) => ({ content: [{ type: 'text', text: value }] });
-let asked = 0;
 
 createInterface({ input: process.stdin }).on('line', (line) => {
   const { id, method, params, result, error } = JSON.parse(line);
@@ -31,8 +30,10 @@ createInterface({ input: process.stdin }).on('line', (line) => {
     case 'tools/call':
       return call(id, params.name);
     case undefined:
-      if (result !== undefined) say({ id: asked, result: text(JSON.stringify(result)) });
-      if (error !== undefined) say({ id: asked, result: text(`refused: ${error.message}`) });
+      // The id of a question is that of its call with a q before it.
+      if (typeof id !== 'string') return;
+      if (result !== undefined) say({ id: Number(id.slice(1)), result: text(JSON.stringify(result)) });
+      if (error !== undefined) say({ id: Number(id.slice(1)), result: text(`refused: ${error.message}`) });
       return;
     default:
       return;
@@ -70,8 +71,7 @@ function call(id: number, name: string): void {
       call(id, 'ask');
       return;
     case 'ask':
-      asked = id;
-      return void say({ id: 'q', method: 'elicitation/create', params: { message: '?', requestedSchema: {} } });
+      return void say({ id: `q${id}`, method: 'elicitation/create', params: { message: '?', requestedSchema: {} } });
     case 'hang':
       return;
     case 'slow':

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { JsonValue } from '../../../shared/mcp/json.ts';
+import type { JsonValue } from '../mcp/json.ts';
 import { diffJson } from './json-diff.ts';
 
 const json = fc.jsonValue({ maxDepth: 4 }) as fc.Arbitrary<JsonValue>;

@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonValue } from '../../../shared/mcp/json.ts';
+import { isJsonObject, type JsonValue } from '../mcp/json.ts';
 
 /** Where two JSON values differ. A side that is absent there is undefined. */
 export interface Difference {

@@ -1,0 +1,57 @@
+import pino from 'pino';
+import type { Call } from '../../mcp/call.ts';
+import { type CalleeOptions, createCallee } from '../callee.ts';
+import { type AttemptOptions, createCaller } from '../caller.ts';
+import { connectBus } from '../connect.ts';
+import { subjectsOf } from '../subjects.ts';
+
+export const silentLog = pino({ level: 'silent' });
+export const testSubjects = subjectsOf('test');
+
+let nextId = 0;
+
+export function callOf(tool: string, params: Call['params'] = { name: tool }, timeoutMs = 5_000): Call {
+  nextId += 1;
+  return {
+    id: `call-${nextId}`,
+    server: 'srv',
+    method: 'tools/call',
+    target: tool,
+    params,
+    agent: { protocolVersion: '2026-07-28', capabilities: {} },
+    principal: { id: 'tester', method: 'key' },
+    wantsProgress: false,
+    timeoutMs,
+    headers: {},
+  };
+}
+
+/** An ingress' caller `i1` and a worker's callee `w1` of the server `srv`, each on its own connection to that NATS. */
+export async function openCallPair(
+  t: { after(fn: () => unknown): void },
+  url: string,
+  options: Pick<CalleeOptions, 'run'> & Partial<Pick<CalleeOptions, 'admit' | 'line'>>,
+) {
+  const workerConnection = await connectBus({ url, name: 'worker', log: silentLog });
+  const ingressConnection = await connectBus({ url, name: 'ingress', log: silentLog });
+  const callee = createCallee({
+    nc: workerConnection,
+    subjects: testSubjects,
+    server: 'srv',
+    instance: 'w1',
+    log: silentLog,
+    admit: () => ({ ok: true }),
+    ...options,
+  });
+  callee.join(['echo', 'a.b>*']);
+  await workerConnection.flush();
+  const caller = createCaller({ nc: ingressConnection, subjects: testSubjects, ingress: 'i1', log: silentLog });
+  t.after(async () => {
+    caller.close();
+    await callee.drain(0);
+    await Promise.all([workerConnection.close(), ingressConnection.close()]);
+  });
+  const attempt = (call: Call, given: Partial<AttemptOptions> = {}) =>
+    caller.attempt(call, { signal: new AbortController().signal, onNotification: () => {}, ...given });
+  return { caller, callee, attempt, workerConnection, ingressConnection };
+}
