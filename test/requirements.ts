@@ -217,6 +217,20 @@ export const requirements = {
   'audit:redaction': { behavior: 'Values of arguments whose names match a pattern never reach the audit.' },
   'audit:hmac': { behavior: 'With `arguments: hmac` an auditor can test a guessed value, and nobody can read one.' },
   'audit:bounded-refusals': { behavior: 'Requests without a key cannot fill the audit: they are counted by address and second.' },
+  'isolation:ids': { behavior: 'Equal JSON-RPC ids of many agents never bring one the answer of another.' },
+  'isolation:forbidden': { behavior: 'A forbidden tool and one that is not there have equal answers; the audit knows which was asked.' },
+  'isolation:lists': { behavior: 'No list, page or cursor shows an agent what another may use.' },
+  'isolation:state': { behavior: 'The state of a question is good for its agent, tool and arguments alone.' },
+  'fuzz:listener': { behavior: 'No request ends the ingress, hangs, or is answered with an unexplained 5xx.' },
+  'fuzz:no-commands': { behavior: 'No request to any listener starts a process.' },
+  'fuzz:bus': { behavior: 'No message on NATS and no value in KV ends an ingress or a worker.' },
+  'fuzz:config': { behavior: 'A mutated configuration is loaded or refused with exit code 2 and a place.' },
+  'secrets:nowhere': { behavior: 'Secrets are in no log, metric, answer, audit record, NATS subject or bucket.' },
+  'logs:one-line': { behavior: 'Whatever a name or argument holds, a log line is one JSON object.' },
+  'metrics:bounded': { behavior: 'Names that callers invent add no series to the metrics.' },
+  'trace:checked': { behavior: 'Malformed trace context is ignored, and baggage goes no further.' },
+  'upstream:flood': { behavior: 'A server that floods stdout costs bounded memory, its own calls and nobody else’s.' },
+  'edge:slow': { behavior: 'Slow connections are cut, and others are served meanwhile.' },
 } as const satisfies Readonly<Record<string, { readonly behavior: string }>>;
 
 export type RequirementId = keyof typeof requirements;

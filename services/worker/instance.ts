@@ -63,6 +63,14 @@ export async function startInstance(options: InstanceOptions): Promise<Instance>
   const stats = { requests: 0, errors: 0, nanoseconds: 0 };
   const whenReady: (() => void)[] = [];
 
+  // A command that is not there fails before anybody listens.
+  const early: (() => void)[] = [];
+  let open = false;
+  const onceOpen = (act: () => void): void => {
+    if (open) act();
+    else early.push(act);
+  };
+
   const breaker = createBreaker(config.breaker, (now) => {
     log.warn({ breaker: now }, 'the circuit breaker changed');
     follow();
@@ -76,9 +84,9 @@ export async function startInstance(options: InstanceOptions): Promise<Instance>
     gateway: { name: 'toolbus', version: options.version },
     log,
     events: {
-      onManifest: (next) => void onManifest(next),
-      onResourceUpdated: (params) => wanted.updated(params),
-      onState,
+      onManifest: (next) => onceOpen(() => void onManifest(next)),
+      onResourceUpdated: (params) => onceOpen(() => wanted.updated(params)),
+      onState: (next) => onceOpen(() => onState(next)),
     },
   });
   const callee = createCallee({
@@ -113,6 +121,8 @@ export async function startInstance(options: InstanceOptions): Promise<Instance>
     lastError: lastError ?? '',
   }));
   announcer.beat();
+  open = true;
+  for (const act of early.splice(0)) act();
 
   function status(): InstanceStatus {
     return {

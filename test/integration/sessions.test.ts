@@ -360,3 +360,24 @@ test('sessions - the ingress that answers is killed: the stream ends elsewhere w
   assert.deepEqual(ping.response?.result, {});
   await c[Symbol.asyncDispose]().catch(() => undefined);
 });
+
+test('sessions - who is subscribed is told when nobody heard a change, because every worker of the server was dead', async () => {
+  verifies('notice:everywhere');
+  const session = await open(a);
+  const stream = readStream(b.ready.mcp, headersOf(session, alice.key));
+  await stream.status;
+  const subscribe = { jsonrpc: '2.0', id: 's', method: 'resources/subscribe', params: { uri: 'note://30' } };
+  await post(a.ready.mcp, subscribe, { headers: headersOf(session, alice.key) });
+  for (const worker of workers) worker.signal('SIGKILL');
+  await Promise.all(workers.map(({ exited }) => exited));
+  await touch(30);
+  workers.push(await startWorker('notebook', broker.url, { config }));
+  const isOfNote = ({ method, params }: RpcMessage) =>
+    method === 'notifications/resources/updated' && params?.['uri'] === 'note://30';
+  await stream.next(isOfNote, 20_000);
+  await delay(1_000);
+  const revision = await touch(30);
+  await stream.next(isUpdate(revision));
+  assert.equal(stream.messages.filter(isOfNote).length, 2);
+  stream.drop();
+});

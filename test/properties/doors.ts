@@ -25,7 +25,10 @@ function modernDoor(mcp: string, key: string): Door {
   return {
     name: 'Streamable HTTP 2026-07-28',
     revision: '2026-07-28',
-    request: async (method, params) => responseOf(await modern(mcp, method, { ...params }, { key })),
+    async request(method, params) {
+      const { _meta: meta = {} } = params as { _meta?: Record<string, unknown> };
+      return responseOf(await modern(mcp, method, { ...params }, { key, meta }));
+    },
     async [Symbol.asyncDispose]() {},
   };
 }

@@ -26,7 +26,10 @@ const agentPattern = fc.oneof(
 const serverPattern = fc.constantFrom('*', 'read', 'delete_*', 'write', '*e*', 'search');
 const rights: fc.Arbitrary<Rights> = fc.record({
   allow: fc.array(agentPattern, { maxLength: 4 }),
-  deny: fc.array(agentPattern.filter((pattern) => pattern !== 'reading'), { maxLength: 2 }),
+  deny: fc.array(
+    agentPattern.filter((pattern) => pattern !== 'reading'),
+    { maxLength: 2 },
+  ),
   serverAllow: fc.array(serverPattern, { minLength: 1, maxLength: 2 }),
   serverDeny: fc.array(serverPattern, { maxLength: 1 }),
 });
@@ -56,7 +59,10 @@ let doors: Door[];
 
 before(async () => {
   const first = configFor({ allow: ['*'], deny: [], serverAllow: ['*'], serverDeny: [] });
-  const manifests = Object.entries(offered).map(([server, tools]) => ({ server, tools: tools.map((name) => tool(name)) }));
+  const manifests = Object.entries(offered).map(([server, tools]) => ({
+    server,
+    tools: tools.map((name) => tool(name)),
+  }));
   gateway = await startTestGateway(first, manifests);
   doors = await openDoors(gateway.mcp, key);
 });

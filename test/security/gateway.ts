@@ -1,8 +1,5 @@
-import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { toNodeHandler } from '@modelcontextprotocol/node';
 import { createMcpHandler, Server } from '@modelcontextprotocol/server';
@@ -58,7 +55,7 @@ function noteServer(): Server {
   return server;
 }
 
-/** A whole toolbus in this process: nats-server, one ingress, a worker for each server. */
+/** A toolbus in this process: nats-server, one ingress, a worker for each server. It keeps no audit, which is not what is tested here. */
 export interface Gateway extends AsyncDisposable {
   readonly ingress: Ingress;
   readonly nats: TestNats;
@@ -85,8 +82,7 @@ export async function startGateway(config: object, developmentKey?: string): Pro
   const workers = await Promise.all(
     servers.map(([server, own]) => startWorker({ server, config: own, bus, tenant: 'default', log })),
   );
-  const dataDir = mkdtempSync(join(tmpdir(), 'toolbus-security-'));
-  const common = { host: '127.0.0.1', port: 0, adminHost: '127.0.0.1', adminPort: 0, dataDir };
+  const common = { host: '127.0.0.1', port: 0, adminHost: '127.0.0.1', adminPort: 0, dataDir: undefined };
   const ingress = await startIngress({ ...common, config: parsed, bus, tenant: 'default', developmentKey, log });
   const outcomes = await Promise.all(workers.map(({ settled }) => settled));
   const up = servers.filter((_, index) => 'tools' in (outcomes[index] ?? {})).map(([server]) => server);
@@ -108,7 +104,6 @@ export async function startGateway(config: object, developmentKey?: string): Pro
       await Promise.all(workers.map((worker) => worker.close(500)));
       await wire.close();
       await nats[Symbol.asyncDispose]();
-      rmSync(dataDir, { recursive: true, force: true });
     },
   };
 }

@@ -8,6 +8,8 @@ import type { Step } from './step.ts';
 
 /** A worker that starts gets this long to say how its server is, in milliseconds. */
 const settleMs = 10_000;
+/** Workers tell of themselves every second; one whose machine is busy does so later. */
+const silentMs = 4_000;
 const pollMs = 100;
 const maxNamed = 5;
 
@@ -40,11 +42,12 @@ export async function* examineServer(name: string, config: ServerConfig | undefi
 }
 
 async function settledInstances(name: string, { catalog }: Core): Promise<readonly InstanceStatus[]> {
-  const giveUpAt = performance.now() + settleMs;
+  const beganAt = performance.now();
   for (;;) {
     const instances = catalog.instances(name);
-    const isStarting = instances.length > 0 && instances.every(({ state }) => state === 'starting');
-    if (!isStarting || performance.now() > giveUpAt) return instances;
+    const waited = performance.now() - beganAt;
+    const isSettled = instances.some(({ state }) => state !== 'starting');
+    if (isSettled || waited > settleMs || (instances.length === 0 && waited > silentMs)) return instances;
     await sleep(pollMs);
   }
 }

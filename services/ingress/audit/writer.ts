@@ -66,6 +66,8 @@ const closeMs = 1_000;
 /** How often the streams are looked at, and how long there are no calls before a probe is written. */
 const lookMs = 10_000;
 const idleMs = 5_000;
+/** What came to the disk while it was being shipped is looked for again after this time. */
+const shipMs = 1_000;
 const noop = (): void => undefined;
 
 export function createAuditWriter(options: WriterOptions): AuditWriter {
@@ -81,7 +83,10 @@ export function createAuditWriter(options: WriterOptions): AuditWriter {
   let lastSweep = performance.now();
   let lookAt = lastSweep + lookMs;
   let lastStored = lastSweep;
+  /** By the stream, and not by silence: its limits or the stream itself may be the cause. */
+  let wasRefused = false;
   let probedAt: number | undefined;
+  let shipAt = 0;
   let hasAdopted = false;
   const count = { recorded: 0, packs: 0, refused: 0, lost: 0, ackMs: 0 };
   /** What happened since it broke, for the record that says so. */
@@ -104,7 +109,7 @@ export function createAuditWriter(options: WriterOptions): AuditWriter {
       if (state === 'broken') becomeHealthy();
     },
     onRefused(ack) {
-      if (ack.kind === 'no_stream') void keeper.check();
+      wasRefused = ack.kind === 'no_stream' || ack.code !== 0;
       becomeBroken(describe(ack));
     },
   });
@@ -149,6 +154,10 @@ export function createAuditWriter(options: WriterOptions): AuditWriter {
   }
 
   function watch(now: number): void {
+    if (spool.pending > 0 && now >= shipAt) {
+      shipAt = now + shipMs;
+      void ship();
+    }
     if (probedAt !== undefined && now - probedAt > ackMs) {
       probedAt = undefined;
       becomeBroken(`NATS stored nothing within ${ackMs} ms`);
@@ -188,6 +197,7 @@ export function createAuditWriter(options: WriterOptions): AuditWriter {
   }
 
   function becomeHealthy(): void {
+    wasRefused = false;
     state = 'recording';
     reason = undefined;
     log.warn({ since: brokenSince, ...missed }, 'the audit records again');
@@ -201,7 +211,7 @@ export function createAuditWriter(options: WriterOptions): AuditWriter {
     try {
       if (!publisher.connected) return;
       // The operator may have given the stream more room, or answered for a lost one.
-      const found = await keeper.check();
+      const found = wasRefused || keeper.state.kind !== 'ready' ? await keeper.check() : keeper.state;
       if (found.kind !== 'ready') {
         if (found.kind === 'missing' || found.kind === 'failed') reason = found.reason;
         return;
@@ -314,6 +324,9 @@ export function createAuditWriter(options: WriterOptions): AuditWriter {
   function refusedIntent(): GatewayError {
     missed.refused += 1;
     count.refused += 1;
+    if (!publisher.connected) {
+      return new GatewayError('broker_unavailable', 'the message bus is not reachable', { retryAfterMs: 1_000 });
+    }
     return new GatewayError('audit_unavailable', 'calls are not recorded now, so none is started', {
       retryAfterMs: 1_000,
     });

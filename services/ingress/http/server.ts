@@ -92,7 +92,8 @@ export async function createPublicServer(options: PublicServerOptions): Promise<
   const door = createCurrentDoor(options, () => url);
   const certificate = tls && openCertificate(tls, deps.log);
   const serverFactory: FastifyServerFactory<Server> | undefined =
-    certificate && ((handler) => certificate.server(handler, { ...timeouts, keepAliveMs, maxHeaderSize: bounds.headerBytes }));
+    certificate &&
+    ((handler) => certificate.server(handler, { ...timeouts, keepAliveMs, maxHeaderSize: bounds.headerBytes }));
   const app: FastifyInstance = fastify({
     logger: false,
     // Ours answers `shutting_down` with its reason; Fastify's 503 has none.

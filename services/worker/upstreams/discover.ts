@@ -1,4 +1,5 @@
 import { isJsonObject, type JsonObject } from '../../../shared/mcp/json.ts';
+import { rpcCode } from '../../../shared/mcp/json-rpc.ts';
 import { metaKey } from '../../../shared/mcp/meta.ts';
 import { isModernRevision, latestModern, modernRevisions } from '../../../shared/mcp/revisions.ts';
 import { cacheOf } from './lists.ts';
@@ -17,6 +18,14 @@ export function askDiscover(peer: Peer, gateway: JsonObject, timeoutMs: number):
   };
   const headers = modernHeaders('server/discover', params, latestModern);
   return peer.request('server/discover', params, { timeoutMs, headers });
+}
+
+/** True for a refusal of the version that was asked in, by a server that has it all the same. */
+export function namesOurRevision(outcome: Outcome): boolean {
+  if (!('error' in outcome) || outcome.error.code !== rpcCode.unsupportedProtocolVersion) return false;
+  const { data } = outcome.error;
+  const supported = isJsonObject(data) ? data['supported'] : undefined;
+  return Array.isArray(supported) && modernRevisions.some((revision) => supported.includes(revision));
 }
 
 /**

@@ -3,7 +3,7 @@ import { GatewayError } from '../../../shared/errors.ts';
 import type { JsonObject } from '../../../shared/mcp/json.ts';
 import { rpcCode } from '../../../shared/mcp/json-rpc.ts';
 import type { Era } from '../../../shared/mcp/revisions.ts';
-import { askDiscover, readDiscover, undiscovered } from './discover.ts';
+import { askDiscover, namesOurRevision, readDiscover, undiscovered } from './discover.ts';
 import type { EraVerdict } from './era-verdict.ts';
 import type { HttpClient } from './http-client.ts';
 import { statusOf } from './http-refusal.ts';
@@ -106,7 +106,9 @@ async function tryModern({ client, config, gateway, onStray }: HttpProbeOptions)
   const peer = new Peer(onStray);
   peer.attach(openStreamableHttp({ client, receiver: peer, era: 'modern' }));
   try {
-    const outcome = await askDiscover(peer, gateway, limits.httpHandshakeMs);
+    const first = await askDiscover(peer, gateway, limits.httpHandshakeMs);
+    // A server that names our revision among its own is asked once more: its refusal is of the modern era (basic/versioning).
+    const outcome = namesOurRevision(first) ? await askDiscover(peer, gateway, limits.httpHandshakeMs) : first;
     const introduction = readDiscover(outcome);
     if (introduction !== undefined) return { peer, introduction };
     const unknown = 'error' in outcome && outcome.error.code === rpcCode.methodNotFound;

@@ -5,7 +5,8 @@ import { isJsonObject } from '../../../../shared/mcp/json.ts';
  * to parse every result would cost more than all the rest.
  */
 export function mayNeedWrapping(body: string | Uint8Array): boolean {
-  const text = typeof body === 'string' ? Buffer.from(body) : Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+  const text =
+    typeof body === 'string' ? Buffer.from(body) : Buffer.from(body.buffer, body.byteOffset, body.byteLength);
   for (let at = text.indexOf(member); at !== -1; at = text.indexOf(member, at + 1)) {
     let next = at + member.length;
     while (spaces.includes(text[next] ?? 0)) next += 1;
