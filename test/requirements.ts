@@ -31,6 +31,7 @@ export const requirements = {
   'audit:diff': { behavior: '`audit diff` names what a replay found, field by field, and exits 6.' },
   'audit:sinks': { behavior: 'Records are sent to a file or an OpenTelemetry collector, each at least once.' },
   'audit:shadow': { behavior: 'Copies of read-only calls go to another server, delay nobody, and what differs is recorded.' },
+  'bus:signed-calls': { behavior: 'A worker starts only calls that an ingress of its cluster has signed, each once.' },
   'cli:exit-codes': { behavior: 'Exit codes are those of the contract: 0, 2, 4, 5.' },
   'cli:check': { behavior: '`check` validates the config, prints what would run and starts nothing.' },
   'cli:tools': { behavior: '`tools ls`, `inspect` and `call` show and try the catalog.' },

@@ -153,8 +153,11 @@ function reading(name: string, description: string): Command {
       ? asks.option('--server <name>', 'of this server only; RECORDED=ASKED sends them to another one', several)
       : asks.option('--server <name>', 'of this server only');
   return choosing
-    .option('--tool <name>', "of this tool only: its own name or server__tool; * is any text")
-    .option('--outcome <word>', 'ok, tool_error, rpc_error, cancelled, or a reason such as upstream_timeout or rate_limited');
+    .option('--tool <name>', 'of this tool only: its own name or server__tool; * is any text')
+    .option(
+      '--outcome <word>',
+      'ok, tool_error, rpc_error, cancelled, or a reason such as upstream_timeout or rate_limited',
+    );
 }
 
 function searching(name: string, description: string): Command {
@@ -180,9 +183,17 @@ command('show', 'one call, hop by hop', audit)
 searching('export', 'records and checkpoints as NDJSON')
   .option('--out <file>', 'into this file instead of stdout')
   .action(async (flags: CommonFlags) => done((await import('./commands/audit/export.ts')).runAuditExport(flags)));
-command('verify', 'check that no record was edited, dropped, swapped or cut off; exit code 6 names the first bad one', audit)
+command(
+  'verify',
+  'check that no record was edited, dropped, swapped or cut off; exit code 6 names the first bad one',
+  audit,
+)
   .option('--file <export>', 'an export instead of the live stream')
-  .option('--public-key <key>', 'key that may have signed; may be given more than once', (key: string, keys: string[] = []) => [...keys, key])
+  .option(
+    '--public-key <key>',
+    'key that may have signed; may be given more than once',
+    (key: string, keys: string[] = []) => [...keys, key],
+  )
   .option('--checkpoints <file>', 'the file of audit.checkpoints.file: what it holds must be in the stream')
   .action(async (flags: CommonFlags) => done((await import('./commands/audit/verify.ts')).runAuditVerify(flags)));
 command('hmac', 'how audit.arguments: hmac records a value, to look for it', audit)
@@ -200,7 +211,11 @@ searching('replay', 'make recorded calls again and compare the answers')
   .option('--dry-run', 'say what would be done')
   .option('--all', 'also tools that do not say of themselves that they are read-only or idempotent')
   .option('--concurrency <number>', 'calls on their way at the same time (default: 8)', wholeNumber)
-  .option('--ignore <pointer>', 'JSON pointer of what varies in results; * is any member, ** at the end all below', several)
+  .option(
+    '--ignore <pointer>',
+    'JSON pointer of what varies in results; * is any member, ** at the end all below',
+    several,
+  )
   .option('--resume <run>', 'go on with a run that was cut off')
   .action(async (flags: CommonFlags) => done((await import('./commands/audit/replay.ts')).runAuditReplay(flags)));
 command('diff', 'what differs between the recorded answers and those of a replay', audit)

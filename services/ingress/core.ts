@@ -1,6 +1,7 @@
-import { type BlockEvent, followBlocks, putBlock } from '../../shared/bus/blocks.ts';
 import { createAffinityRecords } from '../../shared/bus/affinity-records.ts';
+import { type BlockEvent, followBlocks, putBlock } from '../../shared/bus/blocks.ts';
 import { openBuckets } from '../../shared/bus/buckets.ts';
+import { callKeyOf } from '../../shared/bus/call-proof.ts';
 import { type Caller, createCaller } from '../../shared/bus/caller.ts';
 import { clusterSecret } from '../../shared/bus/cluster-secret.ts';
 import { type BusAddress, connectBus } from '../../shared/bus/connect.ts';
@@ -12,6 +13,7 @@ import { createResourceEvents } from '../../shared/bus/resource-events.ts';
 import { createResourceInterest } from '../../shared/bus/resource-interest.ts';
 import { createBusSessions } from '../../shared/bus/sessions.ts';
 import { subjectsOf } from '../../shared/bus/subjects.ts';
+import { followUnsignedCalls } from '../../shared/bus/unsigned-calls.ts';
 import type { Config } from '../../shared/config/schema.ts';
 import { createProcessId } from '../../shared/ids.ts';
 import type { Logger } from '../../shared/log.ts';
@@ -29,8 +31,8 @@ import { createDispatcher, type Dispatcher } from './dispatch/dispatcher.ts';
 import type { ResourceWatch, SessionBus, SessionState } from './http/edge.ts';
 import { createLimits, type Limits } from './limits/limits.ts';
 import { createHandle } from './methods/index.ts';
-import { withShadow } from './shadow/shadow.ts';
 import type { Handle } from './request.ts';
+import { withShadow } from './shadow/shadow.ts';
 import { type Checks, createChecks } from './validation/checks.ts';
 
 /** A server with many faulty definitions does not fill the log. */
@@ -69,6 +71,8 @@ export interface Core {
   putPin(pin: Pin): Promise<void>;
   /** Turns the kill switch for all; resolves when NATS has stored it. */
   putBlock(event: BlockEvent): Promise<void>;
+  /** With which the calls of a server are signed, for its workers: the current key first. */
+  callKeysOf(server: string): readonly Buffer[];
   /** Servers that a worker has announced, now or before. */
   announced(): Iterable<string>;
   /** True when all that was known on the bus at the start is in the catalog. */
@@ -79,7 +83,14 @@ export interface Core {
 }
 
 /** Connects to the bus and resolves when the catalog knows what workers had announced. Throws OperatorError when NATS is unreachable. */
-export async function openCore({ bus, tenant, log, config, audit: recorded, keepsPins = false }: CoreOptions): Promise<Core> {
+export async function openCore({
+  bus,
+  tenant,
+  log,
+  config,
+  audit: recorded,
+  keepsPins = false,
+}: CoreOptions): Promise<Core> {
   const id = createProcessId();
   const subjects = subjectsOf(tenant);
   const [calls, control] = await Promise.all([
@@ -93,6 +104,8 @@ export async function openCore({ bus, tenant, log, config, audit: recorded, keep
       'cluster.secret is not set: whoever can read the bucket "cluster" in NATS can forge sessions; set it where NATS is shared',
     );
   }
+  // Workers know the secrets from their start; so the one that signs does not change while this process runs.
+  const [signing = secret, ...formerSecrets] = sealingSecrets(config(), secret);
   const sealer = createSealer(() => sealingSecrets(config(), secret));
   const blocks = createBlocks();
   const pins = createPinBoard();
@@ -133,7 +146,13 @@ export async function openCore({ bus, tenant, log, config, audit: recorded, keep
     },
     log,
   );
-  const caller = createCaller({ nc: calls, subjects, ingress: id, log });
+  const callKeys = new Map<string, Buffer>();
+  const keyOf = (server: string): Buffer => {
+    const key = callKeys.get(server) ?? callKeyOf(signing, server);
+    callKeys.set(server, key);
+    return key;
+  };
+  const caller = createCaller({ nc: calls, subjects, ingress: id, log, callKeyOf: keyOf });
   const dispatcher = createDispatcher({
     attempt: caller.attempt,
     onFree: caller.onFree,
@@ -181,8 +200,20 @@ export async function openCore({ bus, tenant, log, config, audit: recorded, keep
     config,
   });
   const handle = audit === undefined ? answer : withShadow(answer, { config, catalog, audit });
+  const stopUnsigned = followUnsignedCalls(control, subjects, (calls) => {
+    log.error({ alarm: 'unsigned_call', ...calls }, 'a worker refused calls that nobody had signed');
+    audit?.event('unsigned_call', { ...calls });
+  });
   let caughtUp = false;
-  await Promise.all([registry.caughtUp, sessions.caughtUp, resourceEvents.caughtUp, switches.caughtUp, pinned.caughtUp, affinities.caughtUp]);
+  await Promise.all([
+    audit?.opened,
+    registry.caughtUp,
+    sessions.caughtUp,
+    resourceEvents.caughtUp,
+    switches.caughtUp,
+    pinned.caughtUp,
+    affinities.caughtUp,
+  ]);
   caughtUp = true;
   if (keepsPins) {
     const create = (pin: Pin) => createPin(buckets, pin);
@@ -192,7 +223,9 @@ export async function openCore({ bus, tenant, log, config, audit: recorded, keep
       // Elsewhere a schema is compiled with the first call of its tool.
       for (const [server, { validation }] of Object.entries(config().servers)) {
         if (validation.unsupportedPatterns !== 'quarantine') continue;
-        checks.vet(catalog.tools(server)).catch((error: unknown) => log.warn({ err: error, server }, 'cannot check schemas'));
+        checks
+          .vet(catalog.tools(server))
+          .catch((error: unknown) => log.warn({ err: error, server }, 'cannot check schemas'));
       }
     };
     catalog.onChange(review);
@@ -217,6 +250,7 @@ export async function openCore({ bus, tenant, log, config, audit: recorded, keep
       pins.set(pin);
     },
     putBlock: (event) => putBlock(buckets, event),
+    callKeysOf: (server) => [keyOf(server), ...formerSecrets.map((former) => callKeyOf(former, server))],
     announced: () => announced,
     get caughtUp() {
       return caughtUp;
@@ -224,6 +258,7 @@ export async function openCore({ bus, tenant, log, config, audit: recorded, keep
     forget: (server) => forgetServer(buckets, server),
     async close() {
       caller.close();
+      stopUnsigned();
       await audit?.close();
       limits.close();
       registry.close();

@@ -1,5 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { GatewayError } from '../../shared/errors.ts';
+import { rpcCode } from '../../shared/mcp/json-rpc.ts';
 import type { BreakerState, InstanceStatus } from '../../shared/mcp/manifest.ts';
 import type { AgentReply, AgentRequest, Handle } from './request.ts';
 
@@ -24,6 +25,13 @@ const knownMethods = new Set([
   'tasks/update',
   'tasks/cancel',
 ]);
+
+/** Codes of JSON-RPC and MCP have a label of their own; a server may invent any number of others. */
+function codeLabel(code: number): string {
+  return wellKnownCodes.has(code) ? String(code) : 'other';
+}
+
+const wellKnownCodes: ReadonlySet<number> = new Set(Object.values(rpcCode));
 
 interface Source {
   readonly server: string;
@@ -191,7 +199,7 @@ export function createMetrics(sources: MetricsSources): Metrics {
           record(
             request,
             reply,
-            reply.kind === 'error' ? String(reply.error.code) : reply.isError === true ? 'tool_error' : undefined,
+            reply.kind === 'error' ? codeLabel(reply.error.code) : reply.isError === true ? 'tool_error' : undefined,
           );
           return reply;
         } catch (error) {

@@ -8,6 +8,7 @@ import { lineOf } from '../../shared/bus/limits.ts';
 import { createAnnouncer } from '../../shared/bus/registry.ts';
 import { followWantedResources, isAlone } from '../../shared/bus/resource-interest.ts';
 import type { Subjects } from '../../shared/bus/subjects.ts';
+import { createUnsignedCallReporter } from '../../shared/bus/unsigned-calls.ts';
 import type { ServerConfig } from '../../shared/config/schema.ts';
 import { createProcessId } from '../../shared/ids.ts';
 import type { Logger } from '../../shared/log.ts';
@@ -32,6 +33,7 @@ export interface InstanceOptions {
   readonly buckets: WorkerBuckets;
   readonly subjects: Subjects;
   readonly eraCache: EraCache | undefined;
+  readonly callKeys: Promise<readonly Buffer[]>;
   readonly version: string;
   readonly log: Logger;
 }
@@ -61,6 +63,7 @@ export async function startInstance(options: InstanceOptions): Promise<Instance>
     settle = resolve;
   });
   const stats = { requests: 0, errors: 0, nanoseconds: 0 };
+  let callKeys: readonly Buffer[] = [];
   const whenReady: (() => void)[] = [];
 
   // A command that is not there fails before anybody listens.
@@ -89,6 +92,7 @@ export async function startInstance(options: InstanceOptions): Promise<Instance>
       onState: (next) => onceOpen(() => onState(next)),
     },
   });
+  const reportUnsigned = createUnsignedCallReporter(control, subjects, server, id);
   const callee = createCallee({
     nc: calls,
     subjects,
@@ -96,6 +100,8 @@ export async function startInstance(options: InstanceOptions): Promise<Instance>
     instance: id,
     log,
     line: lineOf(config.concurrency),
+    callKeys: () => callKeys,
+    onUnproven: (_call, ingress) => reportUnsigned(ingress),
     admit,
     run,
     abandon: (park) => upstream.abandon(park),
@@ -120,6 +126,13 @@ export async function startInstance(options: InstanceOptions): Promise<Instance>
     processingTime: stats.nanoseconds,
     lastError: lastError ?? '',
   }));
+  options.callKeys.then(
+    (keys) => {
+      callKeys = keys;
+      follow();
+    },
+    (error: unknown) => log.error({ err: error }, 'the keys of calls did not come; none are taken'),
+  );
   announcer.beat();
   open = true;
   for (const act of early.splice(0)) act();
@@ -152,7 +165,8 @@ export async function startInstance(options: InstanceOptions): Promise<Instance>
   /** Group membership and registry follow the state: who cannot serve leaves the queue group. */
   function follow(): void {
     if (state === 'draining') return;
-    if (state === 'ready' && published !== undefined && breaker.state !== 'open') {
+    // Without keys every call would be refused.
+    if (state === 'ready' && published !== undefined && breaker.state !== 'open' && callKeys.length > 0) {
       callee.join(published.tools.map((tool) => String(tool['name'])));
     } else {
       callee.leave();

@@ -14,6 +14,8 @@ export interface WorkerOptions {
   readonly config: ServerConfig;
   readonly bus: BusAddress;
   readonly tenant: string;
+  /** With which calls of this server are signed: the current key first. */
+  readonly callKeys: Promise<readonly Buffer[]>;
   readonly log: Logger;
 }
 
@@ -27,7 +29,7 @@ export interface Worker {
 const drainMs = 10_000;
 
 /** Starts the sidecar of one server: an instance for the child, or one for each URL. Throws OperatorError when NATS is unreachable. */
-export async function startWorker({ server, config, bus, tenant, log }: WorkerOptions): Promise<Worker> {
+export async function startWorker({ server, config, bus, tenant, callKeys, log }: WorkerOptions): Promise<Worker> {
   const name = `toolbus worker ${server}`;
   // A large result on its way must not delay heartbeats, so they have a connection of their own.
   const [calls, control] = await Promise.all([
@@ -48,6 +50,7 @@ export async function startWorker({ server, config, bus, tenant, log }: WorkerOp
         buckets,
         subjects: subjectsOf(tenant),
         eraCache: eraCaches[at],
+        callKeys,
         version: toolbusVersion(),
         log,
       }),
@@ -66,7 +69,13 @@ export async function startWorker({ server, config, bus, tenant, log }: WorkerOp
 }
 
 /** What was found out about this very command or URL; another one is probed anew. */
-function openEraCache(buckets: WorkerBuckets, server: string, config: ServerConfig, url: string | undefined, log: Logger) {
+function openEraCache(
+  buckets: WorkerBuckets,
+  server: string,
+  config: ServerConfig,
+  url: string | undefined,
+  log: Logger,
+) {
   const digest = createHash('sha256')
     .update(JSON.stringify([config.command, config.args, url]))
     .digest('hex')

@@ -126,6 +126,8 @@ export type EventName =
   | 'writer_stopped'
   /** Records could not be written for a while: `detail` counts what is missing. */
   | 'audit_gap'
+  /** A worker refused calls that no ingress of this cluster had signed: `detail.ingress` is who they said they came from. */
+  | 'unsigned_call'
   | 'config_reloaded'
   | 'kill_switch'
   /** What a server offers has changed: `detail.server`, `detail.version`, `detail.tools` (name → SHA-256 of the definition). */

@@ -8,7 +8,7 @@ import { busLimits } from './limits.ts';
 
 /** What the frames of a worker do to an attempt. */
 export interface AttemptActions {
-  accepted(entry: Attempt, instance: string): void;
+  accepted(entry: Attempt, instance: string, challenge: string): void;
   refuse(entry: Attempt, why: RefusedWhy, instance: string, retryAfterMs?: number): void;
   answer(entry: Attempt, reply: Reply): void;
   fail(entry: Attempt, error: GatewayError): void;
@@ -24,7 +24,7 @@ const partsPerGrant = busLimits.creditParts / 2;
 export function createFrameReader(actions: AttemptActions): (entry: Attempt, frame: Frame, body: Uint8Array) => void {
   function beforeStart(entry: Attempt, frame: Frame): void {
     const offering = entry.state === 'offering';
-    if (frame.k === 'accepted' && offering) actions.accepted(entry, frame.instance);
+    if (frame.k === 'accepted' && offering) actions.accepted(entry, frame.instance, frame.challenge);
     else if (frame.k === 'busy' && offering) actions.refuse(entry, frame.why, frame.instance, frame.retryAfterMs);
     else if (frame.k === 'expired' && !offering) actions.refuse(entry, 'expired', frame.instance);
   }

@@ -40,10 +40,13 @@ export interface Attempt {
   /** When the worker must have answered, by the clock of this process. */
   answerBy: number;
   readonly hardCap: number;
-  /** How often in a row its process did not name it among its running calls. */
-  missed: number;
+  /** The number of the ping that asks about it, because its process did not name it among its running calls; 0: none. */
+  asked: number;
   /** The result, while it comes in parts. */
   assembly: Assembly | undefined;
+  /** The offer as it was published, and what the worker wants proved: `go` is signed over both. */
+  readonly offer: Uint8Array;
+  challenge: string;
   /** Params that were too large for the offer. */
   body: Uint8Array;
   onAbort: (() => void) | undefined;

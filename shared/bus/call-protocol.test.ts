@@ -6,9 +6,9 @@ import type { CallNotification } from '../mcp/call.ts';
 import type { CalleeOptions } from './callee.ts';
 import { createCaller } from './caller.ts';
 import { connectBus } from './connect.ts';
-import { encodeMessage } from './frames.ts';
+import { decodeMessage, encodeMessage, type Frame } from './frames.ts';
 import { startTestBroker, type TestBroker } from './testing/broker.ts';
-import { callOf, openCallPair, silentLog as log, testSubjects as subjects } from './testing/call-pair.ts';
+import { callOf, silentLog as log, openCallPair, testSubjects as subjects, testCallKey } from './testing/call-pair.ts';
 
 let broker: TestBroker;
 
@@ -195,7 +195,7 @@ test('call protocol - draining finishes what runs and refuses what comes', async
 test('call protocol - offers without a broker fail at once with broker_unavailable', async (t) => {
   const other = await startTestBroker();
   const nc = await connectBus({ url: other.url, name: 'alone', log });
-  const caller = createCaller({ nc, subjects, ingress: 'i2', log });
+  const caller = createCaller({ nc, subjects, ingress: 'i2', log, callKeyOf: () => testCallKey });
   t.after(async () => {
     caller.close();
     await nc.close();
@@ -234,17 +234,62 @@ test('call protocol - an offer to one process for a tool that it does not have i
   assert.equal((await attempt(callOf('echo'), { instance: 'w1' })).kind, 'answered');
 });
 
-test('call protocol - a call that its worker does not know any more is lost, long before its deadline', async (t) => {
-  const { attempt, workerConnection } = await open(t, () => new Promise(() => {}));
-  // A process that says it lives and runs nothing, as one does whose answer was lost on its way.
-  const silent = subjects.reply('i1', 'alive');
-  const running = attempt(callOf('echo', {}, 60_000));
+/** A worker that accepts and is told to go; what it says then is up to the test. */
+async function openFakeWorker(t: { after(fn: () => unknown): void }) {
+  const nc = await connectBus({ url: broker.url, name: 'fake', log });
+  const connection = await connectBus({ url: broker.url, name: 'ingress', log });
+  const caller = createCaller({ nc: connection, subjects, ingress: 'i3', log, callKeyOf: () => testCallKey });
+  t.after(async () => {
+    caller.close();
+    await Promise.all([nc.close(), connection.close()]);
+  });
+  const say = (subject: string, frame: Frame, body?: string) => nc.publish(subject, encodeMessage(frame, body));
+  const toAlive = subjects.reply('i3', 'alive');
+  let onPing = (_n: number | undefined) => {};
+  const gone = new Promise<string>((resolve) => {
+    nc.subscribe(subjects.instanceControl('srv', 'fake'), {
+      callback(_error, message) {
+        const control = decodeMessage(message.data)?.head;
+        if (control?.k === 'go') resolve(message.reply ?? '');
+        if (control?.k === 'ping') onPing(control.n);
+      },
+    });
+  });
+  nc.subscribe(subjects.instanceCall('srv', 'fake'), {
+    callback: (_error, message) => say(message.reply ?? '', { k: 'accepted', instance: 'fake', challenge: '1' }),
+  });
+  await nc.flush();
+  const running = caller.attempt(callOf('echo', {}, 60_000), {
+    instance: 'fake',
+    signal: new AbortController().signal,
+    onNotification: () => {},
+  });
   running.catch(() => {});
-  await sleep(100);
-  for (let n = 0; n < 2; n += 1) {
-    workerConnection.publish(silent, encodeMessage({ k: 'alive', instance: 'w1', keys: [] }));
-  }
+  const reply = await gone;
+  return {
+    running,
+    reply,
+    say,
+    sayAlive: (n?: number) => say(toAlive, { k: 'alive', instance: 'fake', keys: [], n }),
+    answerPings(answer: (n: number | undefined) => void) {
+      onPing = answer;
+    },
+  };
+}
+
+test('call protocol - a call that its worker does not know any more is lost, long before its deadline', async (t) => {
+  const { running, sayAlive, answerPings } = await openFakeWorker(t);
+  answerPings(sayAlive);
+  sayAlive();
   await assert.rejects(running, (error) => error instanceof GatewayError && error.reason === 'upstream_lost');
+});
+
+test('call protocol - what a worker said before it was told to go makes no call lost', async (t) => {
+  const { running, reply, say, sayAlive } = await openFakeWorker(t);
+  for (let n = 0; n < 5; n += 1) sayAlive();
+  await sleep(100);
+  say(reply, { k: 'result', resultType: 'complete', upstreamMs: 1 }, '{}');
+  assert.equal((await running).kind, 'answered');
 });
 
 for (const [what, chunks] of Object.entries({

@@ -39,10 +39,14 @@ export interface CalleeOptions {
   readonly server: string;
   readonly instance: string;
   readonly log: Logger;
+  /** With which calls of this server may be signed. */
+  callKeys(): readonly Buffer[];
   /** Offers that may wait for a slot, besides the calls that hold one. Default 0. */
   readonly line?: number | undefined;
   /** Asked for each offer, with the number of calls reserved or running. */
   admit(inFlight: number, call: Call): Admission;
+  /** Somebody wanted to start a call without the proof for it. Nothing ran. */
+  onUnproven?(call: Call, ingress: string): void;
   /** Gives up a held call. */
   abandon?(park: string): void;
   /** Runs the tool. Rejects with GatewayError. */

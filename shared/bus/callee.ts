@@ -1,6 +1,7 @@
 import type { Msg } from '@nats-io/transport-node';
 import { GatewayError } from '../errors.ts';
 import type { Call, CallNotification } from '../mcp/call.ts';
+import { isProven } from './call-proof.ts';
 import type { Admission, CalleeAnswer, CalleeOptions } from './callee-options.ts';
 import { flushed } from './flush.ts';
 import { type Control, decodeMessage, encodeMessage, type Frame } from './frames.ts';
@@ -69,10 +70,10 @@ export function createCallee(options: CalleeOptions): Callee {
     const admission = admit(call, offer.ingress);
     if (admission.ok) {
       promised.taken(offer.ingress);
-      taken.add(offer, call, 'reserved');
-      send(message.reply, { k: 'accepted', instance });
+      const { challenge } = taken.add(offer, message.data, call, 'reserved');
+      send(message.reply, { k: 'accepted', instance, challenge });
     } else if (admission.why === 'full' && offer.wait === true && hasPlaceInLine(offer.ingress)) {
-      taken.add(offer, call, 'waiting');
+      taken.add(offer, message.data, call, 'waiting');
     } else refuse(offer, admission);
   }
 
@@ -107,7 +108,7 @@ export function createCallee(options: CalleeOptions): Callee {
       const admission = admit(next.call, next.ingress);
       if (admission.ok) {
         taken.reserve(next);
-        send(subjects.reply(next.ingress, next.key), { k: 'accepted', instance });
+        send(subjects.reply(next.ingress, next.key), { k: 'accepted', instance, challenge: next.challenge });
       } else if (admission.why === 'full') return;
       else {
         taken.remove(next);
@@ -122,7 +123,7 @@ export function createCallee(options: CalleeOptions): Callee {
     if (decoded === undefined) return;
     const control = decoded.head as Control;
     if (control.k === 'ping') {
-      sayAliveTo(control.ingress);
+      sayAliveTo(control.ingress, control.n);
       return;
     }
     if (control.k === 'abandon') {
@@ -132,7 +133,7 @@ export function createCallee(options: CalleeOptions): Callee {
     const entry = taken.get(control.ingress, control.key);
     switch (control.k) {
       case 'go':
-        if (entry?.state === 'reserved') start(entry);
+        if (entry?.state === 'reserved') startProven(entry, control.proof);
         else if (entry === undefined) send(subjects.reply(control.ingress, control.key), { k: 'expired', instance });
         return;
       case 'part':
@@ -150,6 +151,28 @@ export function createCallee(options: CalleeOptions): Callee {
       default:
         control satisfies never;
     }
+  }
+
+  function startProven(entry: TakenCall, proof: string): void {
+    const { ingress, key, challenge, offer, parts } = entry;
+    if (isProven(options.callKeys(), proof, { ingress, key, instance, challenge }, offer, parts)) {
+      start(entry);
+      return;
+    }
+    log.error(
+      { alarm: 'unsigned_call', ingress, callId: entry.call.id },
+      'a call is not signed with our cluster.secret',
+    );
+    options.onUnproven?.(entry.call, ingress);
+    const error = new GatewayError(
+      'no_worker',
+      'the worker does not take calls of this ingress: they are not signed as it wants',
+      {
+        executed: 'no',
+      },
+    );
+    send(subjects.reply(ingress, key), failureFrame(error, 0));
+    done(entry);
   }
 
   function start(entry: TakenCall): void {
@@ -260,8 +283,8 @@ export function createCallee(options: CalleeOptions): Callee {
     for (const ingress of taken.ingresses()) sayAliveTo(ingress);
   }
 
-  function sayAliveTo(ingress: string): void {
-    send(subjects.reply(ingress, 'alive'), { k: 'alive', instance, keys: taken.runningOf(ingress) });
+  function sayAliveTo(ingress: string, n?: number): void {
+    send(subjects.reply(ingress, 'alive'), { k: 'alive', instance, keys: taken.runningOf(ingress), n });
   }
 
   /** An ingress that lost its connection has given up what it had not started, and its `go` may come minutes later. */

@@ -2,8 +2,11 @@ import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import type { Logger } from 'pino';
 import { GatewayError } from '../errors.ts';
 import type { Call } from '../mcp/call.ts';
+import { createAbandonedOffers } from './abandoned-offers.ts';
 import { type Attempt, type AttemptOptions, type AttemptOutcome, brokerGone, type RefusedWhy } from './attempt.ts';
+import { startAttemptClock } from './attempt-clock.ts';
 import { createFrameReader } from './attempt-frames.ts';
+import { proveCall } from './call-proof.ts';
 import { encodeOffer } from './encode-offer.ts';
 import { type Control, decodeMessage, encodeMessage, type Frame } from './frames.ts';
 import { busLimits } from './limits.ts';
@@ -36,15 +39,17 @@ export interface CallerOptions {
   readonly subjects: Subjects;
   readonly ingress: string;
   readonly log: Logger;
+  /** Signs the calls of a server. */
+  callKeyOf(server: string): Buffer;
 }
 
 const noResponders = 503;
 
-export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Caller {
+export function createCaller({ nc, subjects, ingress, log, callKeyOf }: CallerOptions): Caller {
   const outbox = createOutbox(nc, log);
   const attempts = new Map<string, Attempt>();
   const peers = createPeers<Attempt>(probe, lose);
-  const abandoned = new Map<string, { server: string; until: number }>();
+  const abandoned = createAbandonedOffers();
   const freeListeners = new Set<(server: string, instance: string) => void>();
   const readFrame = createFrameReader({
     accepted: onAccepted,
@@ -57,8 +62,7 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
   });
   let counter = 0;
   let lateFrames = 0;
-  let disconnectedAt: number | undefined;
-  let lastSweep = performance.now();
+  let pings = 0;
 
   const subscription = nc.subscribe(subjects.replies(ingress), {
     callback: (error, message) => {
@@ -71,9 +75,16 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
       }
     },
   });
-  const sweeper = setInterval(sweep, busLimits.sweepMs);
-  sweeper.unref();
-  void followConnection();
+  const clock = startAttemptClock({
+    nc,
+    attempts,
+    peers,
+    stop: (entry) => tell(entry, 'cancel'),
+    abandon: abandoned.add,
+    refuse,
+    fail,
+    onSweep: abandoned.expire,
+  });
 
   function control(server: string, instance: string, message: Control, body?: Uint8Array): void {
     outbox.send(subjects.instanceControl(server, instance), encodeMessage(message, body));
@@ -85,7 +96,7 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
 
   function attempt(call: Call, options: AttemptOptions): Promise<AttemptOutcome> {
     if (options.signal.aborted) return Promise.reject(options.signal.reason);
-    if (disconnectedAt !== undefined || nc.isClosed()) return Promise.reject(brokerGone());
+    if (!clock.connected) return Promise.reject(brokerGone());
     counter += 1;
     const key = counter.toString(36);
     const { subject, message, body } = encodeOffer(call, options, { ingress, key }, subjects);
@@ -100,8 +111,10 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
         instance: '',
         answerBy: startedAt + busLimits.acceptMs,
         hardCap: startedAt + busLimits.hardCapMs,
-        missed: 0,
+        asked: 0,
         assembly: undefined,
+        offer: message,
+        challenge: '',
         body,
         onAbort: undefined,
         settle: resolve,
@@ -114,7 +127,7 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
       // Later states look at it themselves; the offer may also be refused before anybody does.
       options.beforeGo?.catch((error: unknown) => {
         if (entry.state !== 'offering') return;
-        abandon(entry);
+        abandoned.add(entry);
         fail(entry, error);
       });
       if (!outbox.send(subject, message, subjects.reply(ingress, key))) end(entry, () => reject(brokerGone()));
@@ -139,14 +152,9 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
   }
 
   function cancel(entry: Attempt): void {
-    if (entry.state === 'offering') abandon(entry);
+    if (entry.state === 'offering') abandoned.add(entry);
     else tell(entry, entry.state === 'accepted' ? 'release' : 'cancel');
     fail(entry, entry.options.signal.reason);
-  }
-
-  /** Whoever accepts this offer from now on is told to give the slot back. */
-  function abandon(entry: Attempt): void {
-    abandoned.set(entry.key, { server: entry.call.server, until: performance.now() + busLimits.reservationMs });
   }
 
   function onMessage(message: Msg): void {
@@ -159,7 +167,7 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
     if (decoded === undefined) return;
     const frame = decoded.head as Frame;
     if (key === 'alive' || key === 'free') {
-      if (frame.k === 'alive') onAlive(frame.instance, frame.keys);
+      if (frame.k === 'alive') onAlive(frame.instance, frame.keys, frame.n ?? 0);
       else if (frame.k === 'free') for (const listener of freeListeners) listener(frame.server, frame.instance);
       return;
     }
@@ -173,26 +181,29 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
   }
 
   /**
-   * A result or a `go` that was lost with a broken connection leaves both sides waiting. What the process did not name twice in a row it
-   * does not run: its answer, sent on the same connection, would have come first.
+   * A result or a `go` that was lost with a broken connection leaves both sides waiting. An `alive` that does not name a call may have been
+   * under way when its `go` was sent; so the process is asked, and what it does not name in answer to that it does not run: a `go`
+   * travels before the ping, an answer before the `alive`.
    */
-  function onAlive(instance: string, keys: readonly string[]): void {
+  function onAlive(instance: string, keys: readonly string[], answered: number): void {
     peers.seen(instance);
+    let unnamed: Attempt | undefined;
     for (const entry of [...peers.items(instance)]) {
       if (entry.state !== 'running') continue;
-      entry.missed = keys.includes(entry.key) ? 0 : entry.missed + 1;
-      if (entry.missed < 2) continue;
-      fail(entry, new GatewayError('upstream_lost', 'the answer was lost on its way; whether the tool ran is unknown'));
+      if (keys.includes(entry.key)) entry.asked = 0;
+      else if (entry.asked === 0) {
+        entry.asked = pings + 1;
+        unnamed = entry;
+      } else if (answered >= entry.asked) fail(entry, lostOnItsWay());
     }
+    if (unnamed !== undefined) probe(unnamed.call.server, instance);
   }
 
   function onLate(key: string, frame: Frame): void {
     lateFrames += 1;
-    const given = abandoned.get(key);
-    if (given !== undefined && frame.k === 'accepted') {
-      abandoned.delete(key);
-      control(given.server, frame.instance, { k: 'release', ingress, key });
-    }
+    if (frame.k !== 'accepted') return;
+    const server = abandoned.take(key);
+    if (server !== undefined) control(server, frame.instance, { k: 'release', ingress, key });
   }
 
   function onNobody(key: string): void {
@@ -212,7 +223,7 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
     }
   }
 
-  function onAccepted(entry: Attempt, instance: string): void {
+  function onAccepted(entry: Attempt, instance: string, challenge: string): void {
     if (performance.now() > entry.startedAt + entry.call.timeoutMs) {
       // This process stood still for so long that the agent's time is over: too late to begin.
       control(entry.call.server, instance, { k: 'release', ingress, key: entry.key });
@@ -221,6 +232,7 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
     }
     entry.state = 'accepted';
     entry.instance = instance;
+    entry.challenge = challenge;
     entry.answerBy = entry.hardCap;
     peers.add(instance, entry.call.server, entry);
     const { beforeGo } = entry.options;
@@ -249,6 +261,8 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
         entry.body.subarray(at, at + busLimits.partBytes),
       );
     }
+    const { key, instance, challenge } = entry;
+    const proof = proveCall(callKeyOf(server), { ingress, key, instance, challenge }, entry.offer, [entry.body]);
     entry.body = noBytes;
     entry.state = 'running';
     entry.options.onGo?.(entry.instance);
@@ -256,7 +270,7 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
     // With a reply subject the server says at once when the process is gone, and then the tool never started.
     outbox.send(
       subjects.instanceControl(server, entry.instance),
-      encodeMessage({ k: 'go', ingress, key: entry.key }),
+      encodeMessage({ k: 'go', ingress, key: entry.key, proof }),
       subjects.reply(ingress, entry.key),
     );
   }
@@ -277,64 +291,8 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
 
   function probe(server: string, instance: string): void {
     const reply = subjects.reply(ingress, probePrefix + instance);
-    outbox.send(subjects.instanceControl(server, instance), encodeMessage({ k: 'ping', ingress }), reply);
-  }
-
-  function sweep(): void {
-    const now = performance.now();
-    const stall = now - lastSweep - busLimits.sweepMs;
-    lastSweep = now;
-    if (stall > 500) {
-      // This process itself stood still (a pause, a blocked loop): frames may be waiting unread, so nobody is called lost for it.
-      peers.forgive(stall);
-      for (const entry of attempts.values()) if (entry.state === 'offering') entry.answerBy += busLimits.sweepMs;
-      return;
-    }
-    const lost = disconnectedAt !== undefined && now - disconnectedAt > busLimits.disconnectGraceMs;
-    for (const entry of attempts.values()) {
-      if (lost && entry.state === 'running') {
-        fail(
-          entry,
-          new GatewayError(
-            'upstream_lost',
-            'the message bus went away while the tool ran; whether it ran to its end is unknown',
-          ),
-        );
-      } else if (now > entry.answerBy) {
-        overdue(entry);
-      }
-    }
-    if (disconnectedAt === undefined) peers.watch(now);
-    for (const [key, given] of abandoned) if (now > given.until) abandoned.delete(key);
-  }
-
-  function overdue(entry: Attempt): void {
-    if (entry.state === 'offering') {
-      abandon(entry);
-      refuse(entry, 'no_accept');
-      return;
-    }
-    tell(entry, 'cancel');
-    fail(entry, new GatewayError('upstream_timeout', `no answer within ${entry.call.timeoutMs} ms`));
-  }
-
-  async function followConnection(): Promise<void> {
-    for await (const status of nc.status()) {
-      if (status.type === 'disconnect') onDisconnect();
-      else if (status.type === 'reconnect') onReconnect();
-    }
-  }
-
-  function onDisconnect(): void {
-    disconnectedAt ??= performance.now();
-    for (const entry of [...attempts.values()]) {
-      if (entry.state !== 'running') fail(entry, brokerGone());
-    }
-  }
-
-  function onReconnect(): void {
-    disconnectedAt = undefined;
-    peers.forgiveAll();
+    pings += 1;
+    outbox.send(subjects.instanceControl(server, instance), encodeMessage({ k: 'ping', ingress, n: pings }), reply);
   }
 
   return {
@@ -347,14 +305,14 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
       return lateFrames;
     },
     get connected() {
-      return disconnectedAt === undefined && !nc.isClosed();
+      return clock.connected;
     },
     onFree(listener) {
       freeListeners.add(listener);
       return () => freeListeners.delete(listener);
     },
     close() {
-      clearInterval(sweeper);
+      clock.close();
       subscription.unsubscribe();
       for (const entry of [...attempts.values()]) {
         if (entry.state === 'running') tell(entry, 'cancel');
@@ -372,3 +330,7 @@ export function createCaller({ nc, subjects, ingress, log }: CallerOptions): Cal
 
 const noBytes = new Uint8Array(0);
 const probePrefix = 'p-';
+
+function lostOnItsWay(): GatewayError {
+  return new GatewayError('upstream_lost', 'the answer was lost on its way; whether the tool ran is unknown');
+}

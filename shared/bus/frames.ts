@@ -20,9 +20,9 @@ export interface Offer {
   readonly wait?: boolean | undefined;
 }
 
-/** Ingress → instance. `go` starts the accepted call; without it the tool never runs. `ingress` and `key` together name the call. */
+/** Ingress → instance. `go` starts the accepted call, if its proof holds (call-proof.ts); without it the tool never runs. `ingress` and `key` together name the call. */
 export type Control =
-  | { readonly k: 'go'; readonly ingress: string; readonly key: string }
+  | { readonly k: 'go'; readonly ingress: string; readonly key: string; readonly proof: string }
   | { readonly k: 'cancel'; readonly ingress: string; readonly key: string }
   /** The ingress took another instance: give the slot back. */
   | { readonly k: 'release'; readonly ingress: string; readonly key: string }
@@ -32,12 +32,13 @@ export type Control =
   | { readonly k: 'credit'; readonly ingress: string; readonly key: string; readonly chunks: number }
   /** Nobody will answer the questions of this held call. */
   | { readonly k: 'abandon'; readonly park: string }
-  /** Are you there? Answered with `alive`. */
-  | { readonly k: 'ping'; readonly ingress: string };
+  /** Are you there? Answered with `alive`, which says the same `n`. */
+  | { readonly k: 'ping'; readonly ingress: string; readonly n?: number | undefined };
 
 /** Instance → ingress, on the reply subject of the attempt. */
 export type Frame =
-  | { readonly k: 'accepted'; readonly instance: string }
+  /** `challenge` is new each time; `go` must prove itself with it. */
+  | { readonly k: 'accepted'; readonly instance: string; readonly challenge: string }
   /** No slot, breaker open or stopping: offer it elsewhere. Nothing ran. */
   | {
       readonly k: 'busy';
@@ -71,13 +72,21 @@ export type Frame =
       readonly upstreamMs: number;
     }
   /** Once a second to every ingress with a call in this process, under the key `alive`, with the keys of its running calls. */
-  | { readonly k: 'alive'; readonly instance: string; readonly keys: readonly string[] }
+  | {
+      readonly k: 'alive';
+      readonly instance: string;
+      readonly keys: readonly string[];
+      readonly n?: number | undefined;
+    }
   /** A slot is free again, to an ingress that was told `busy`, under the key `free`. */
   | { readonly k: 'free'; readonly server: string; readonly instance: string };
 
 export type Message = Offer | Control | Frame;
 
 const newline = 0x0a;
+/** Kinds that must say which call they are about, and of which ingress. */
+const keyed: ReadonlySet<string> = new Set(['offer', 'go', 'cancel', 'release', 'part', 'credit']);
+const fromIngress: ReadonlySet<string> = new Set([...keyed, 'ping']);
 const none = new Uint8Array(0);
 
 /** Bytes of a message: head, line break, body. */
@@ -97,9 +106,23 @@ export function decodeMessage(bytes: Uint8Array): { head: Message; body: Uint8Ar
   if (end < 2) return undefined;
   try {
     const head: unknown = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, end).toString('utf8'));
-    if (typeof head !== 'object' || head === null || !('k' in head)) return undefined;
+    if (typeof head !== 'object' || head === null || !isAddressed(head)) return undefined;
     return { head: head as Message, body: bytes.subarray(end + 1) };
   } catch {
     return undefined;
   }
+}
+
+/** The key of a call stands in a subject as it is. */
+const plainKey = /^[A-Za-z0-9_-]{1,64}$/;
+
+/** Whether what a message is answered by can be part of a subject: anything else would throw inside the NATS client and end the connection. */
+function isAddressed(head: { k?: unknown; ingress?: unknown; key?: unknown; instance?: unknown }): boolean {
+  const { k, ingress, key, instance } = head;
+  return (
+    typeof k === 'string' &&
+    (ingress === undefined ? !fromIngress.has(k) : typeof ingress === 'string') &&
+    (key === undefined ? !keyed.has(k) : typeof key === 'string' && plainKey.test(key)) &&
+    (instance === undefined || typeof instance === 'string')
+  );
 }

@@ -24,9 +24,9 @@ export const busLimits = {
   noteBytes: 512 * 1024,
   /** Larger bodies travel in parts. Small ones: a NATS client takes them out of what it reads at once, but puts larger ones together anew. */
   inlineBytes: 64 * 1024,
-  partBytes: 32 * 1024,
+  partBytes: 16 * 1024,
   /** Parts of a result that may be on their way before the ingress asks for more. */
-  creditParts: 128,
+  creditParts: 256,
   /** A result larger than this is refused as bad_upstream_output. */
   maxBodyBytes: 64 * 1024 * 1024,
   /** How often deadlines are looked at: one timer for all calls. */

@@ -6,7 +6,7 @@ import type { CalleeAnswer } from './callee.ts';
 import { createCaller } from './caller.ts';
 import { busLimits } from './limits.ts';
 import { startTestBroker, type TestBroker } from './testing/broker.ts';
-import { callOf, openCallPair, silentLog, testSubjects } from './testing/call-pair.ts';
+import { callOf, openCallPair, silentLog, testCallKey, testSubjects } from './testing/call-pair.ts';
 
 let broker: TestBroker;
 before(async () => {
@@ -123,7 +123,13 @@ test('offer line - a worker that stops sends those in line elsewhere at once', a
 
 test('offer line - while another ingress waits for a free slot nobody goes ahead of it', async (t) => {
   const { attempt, ends, started, ingressConnection } = await oneSlot(t, 1);
-  const other = createCaller({ nc: ingressConnection, subjects: testSubjects, ingress: 'i2', log: silentLog });
+  const other = createCaller({
+    nc: ingressConnection,
+    subjects: testSubjects,
+    ingress: 'i2',
+    log: silentLog,
+    callKeyOf: () => testCallKey,
+  });
   t.after(() => other.close());
   const free = new Promise<void>((resolve) => other.onFree(() => resolve()));
   const first = attempt(callOf('echo'));

@@ -5,6 +5,7 @@ import type { InstanceStatus, Manifest } from '../mcp/manifest.ts';
 import { type Buckets, bucketTtl, type WorkerBuckets } from './buckets.ts';
 import { followBucket } from './follow.ts';
 import { readJsonObject } from './json-bytes.ts';
+import { type Head, readHead, readManifest, readStatus } from './read-registry.ts';
 import { token } from './subjects.ts';
 
 /** KV values share NATS' message limit (1 MiB by default), so a manifest is stored in parts. */
@@ -108,11 +109,6 @@ export interface Registry {
   close(): void;
 }
 
-interface Head {
-  readonly hash: string;
-  readonly parts: number;
-}
-
 const silentMs = bucketTtl.workersMs - 1_000;
 
 /** Follows the registry and keeps it in memory. Workers with different manifests are merged: newest process first. */
@@ -131,8 +127,8 @@ export function followRegistry(buckets: Buckets, listener: RegistryListener, log
         drop(key);
         return;
       }
-      const status = readJsonObject(value) as InstanceStatus | undefined;
-      if (status === undefined || typeof status.server !== 'string' || typeof status.instance !== 'string') return;
+      const status = readStatus(key, value);
+      if (status === undefined) return unreadable('workers', key);
       statuses.set(key, { status, seenAt: performance.now() });
       listener.onStatus(status);
       void refresh(status.server);
@@ -143,21 +139,24 @@ export function followRegistry(buckets: Buckets, listener: RegistryListener, log
     filter: '*.head',
     log,
     onEntry(key, value) {
-      const head = value === undefined ? undefined : readJsonObject(value);
-      if (head === undefined) {
+      if (value === undefined) {
         for (const server of heads.keys()) if (`${token(server)}.head` === key) forgotten(server);
         return;
       }
-      const { server, hash, parts } = head;
-      if (typeof server !== 'string' || typeof hash !== 'string' || typeof parts !== 'number') return;
-      heads.set(server, { hash, parts });
-      void refresh(server);
+      const head = readHead(key, value);
+      if (head === undefined) return unreadable('catalog', key);
+      heads.set(head.server, head);
+      void refresh(head.server);
     },
   });
   const timer = setInterval(() => {
     const now = performance.now();
     for (const [key, { seenAt }] of statuses) if (now - seenAt > silentMs) drop(key);
   }, 500);
+
+  function unreadable(bucket: string, key: string): void {
+    log.warn({ bucket, key: key.slice(0, 200) }, 'an entry of the registry cannot be read; nothing changes');
+  }
 
   function drop(key: string): void {
     const known = statuses.get(key);
@@ -227,8 +226,7 @@ export function followRegistry(buckets: Buckets, listener: RegistryListener, log
       if (entry === null || entry.operation !== 'PUT') break;
       parts.push(entry.value);
     }
-    const rest = parts.length === 0 ? undefined : readJsonObject(Buffer.concat(parts));
-    return rest === undefined ? undefined : ({ ...rest, hash } as JsonObject & Manifest);
+    return parts.length === 0 ? undefined : readManifest(server, hash, Buffer.concat(parts));
   }
 
   return {

@@ -9,6 +9,9 @@ export interface TakenCall {
   readonly key: string;
   readonly ingress: string;
   readonly call: Call;
+  /** The offer as it came, and what its `go` must prove. */
+  readonly offer: Uint8Array;
+  readonly challenge: string;
   readonly abort: Cancellation;
   state: 'waiting' | 'reserved' | 'running';
   /** End of the wait, of the reservation, then the deadline; by `performance.now()`. */
@@ -27,7 +30,7 @@ export interface TakenCalls extends Iterable<TakenCall> {
   readonly size: number;
   get(ingress: string, key: string): TakenCall | undefined;
   has(entry: TakenCall): boolean;
-  add(offer: Offer, call: Call, state: 'waiting' | 'reserved'): TakenCall;
+  add(offer: Offer, bytes: Uint8Array, call: Call, state: 'waiting' | 'reserved'): TakenCall;
   /** The call got its slot. */
   reserve(entry: TakenCall): void;
   /** False when it was gone already. */
@@ -42,6 +45,8 @@ export interface TakenCalls extends Iterable<TakenCall> {
 export function createTakenCalls(): TakenCalls {
   const calls = new Map<string, TakenCall>();
   const line = new Set<TakenCall>();
+  /** Unique in this process, whose own id is proved as well. */
+  let challenges = 0;
   const nameOf = (ingress: string, key: string) => `${ingress}.${key}`;
 
   return {
@@ -57,12 +62,15 @@ export function createTakenCalls(): TakenCalls {
     [Symbol.iterator]: () => calls.values(),
     get: (ingress, key) => calls.get(nameOf(ingress, key)),
     has: (entry) => calls.get(nameOf(entry.ingress, entry.key)) === entry,
-    add({ ingress, key, parts = 0 }, call, state) {
+    add({ ingress, key, parts = 0 }, bytes, call, state) {
+      challenges += 1;
       const now = performance.now();
       const entry: TakenCall = {
         key,
         ingress,
         call,
+        offer: bytes,
+        challenge: challenges.toString(36),
         abort: createCancellation(),
         state,
         until: now + (state === 'waiting' ? busLimits.lineMs : busLimits.reservationMs),

@@ -8,7 +8,7 @@ import { verifies } from '../requirements.ts';
 /** Scenarios in which the suite is the server: what the gateway sends it for an agent must be what a client sends. */
 const scenarios = [
   ['2026-07-28', 'tools_call', 2],
-  ['2026-07-28', 'request-metadata', 8],
+  ['2026-07-28', 'request-metadata', 5],
   ['2026-07-28', 'http-standard-headers', 9],
   ['2026-07-28', 'http-custom-headers', 18],
   ['2026-07-28', 'http-invalid-tool-headers', 12],

@@ -44,8 +44,9 @@ export async function startCores(count: number, options: CoresOptions): Promise<
   assert.ok(own);
   const nats = await startNats();
   const common = { bus: { url: nats.url }, tenant: 'default', log };
-  const worker = await startWorker({ ...common, server: 'scripted', config: own });
   const cores = await Promise.all(Array.from({ length: count }, () => openCore({ ...common, config: () => config })));
+  const callKeys = Promise.resolve(cores[0]?.callKeysOf('scripted') ?? []);
+  const worker = await startWorker({ ...common, server: 'scripted', config: own, callKeys });
   await worker.settled;
   const [first] = cores;
   assert.ok(first);

@@ -18,8 +18,8 @@ test('fake worker - frames that are double, unknown, broken, too early or too la
   const text = async () => (await rig.call()).text.replace(/^n\d+ /, '');
 
   behave = async ({ id, go, send }) => {
-    send({ k: 'accepted', instance });
-    send({ k: 'accepted', instance });
+    send({ k: 'accepted', instance, challenge: '1' });
+    send({ k: 'accepted', instance, challenge: '1' });
     await go;
     send(result, bodyFor(id));
     send(result, bodyFor('another'));
@@ -31,7 +31,7 @@ test('fake worker - frames that are double, unknown, broken, too early or too la
     sendRaw('no frame');
     sendRaw('{"k":"accepted"');
     sendRaw('[]\n');
-    send({ k: 'accepted', instance });
+    send({ k: 'accepted', instance, challenge: '1' });
     await go;
     sendRaw('{"k":"from the future"}\n');
     send({ k: 'note', method: 'notifications/progress' }, 'no JSON');
@@ -42,21 +42,21 @@ test('fake worker - frames that are double, unknown, broken, too early or too la
 
   behave = async ({ id, go, send }) => {
     send(result, bodyFor('too early'));
-    send({ k: 'accepted', instance });
+    send({ k: 'accepted', instance, challenge: '1' });
     await go;
     send(result, bodyFor(id));
   };
   assert.equal(await text(), 'by fake', 'nobody answers a call that no process was told to run');
 
   behave = async ({ go, send, sendRaw }) => {
-    send({ k: 'accepted', instance });
+    send({ k: 'accepted', instance, challenge: '1' });
     await go;
     sendRaw('{"k":"failed","reason":"__proto__","message":"?","executed":"unknown","upstreamMs":0}\n');
   };
   assert.equal((await rig.call()).reason, 'upstream_lost', 'a reason that does not exist');
 
   behave = async ({ id, go, send }) => {
-    send({ k: 'accepted', instance });
+    send({ k: 'accepted', instance, challenge: '1' });
     await go;
     const beat = setInterval(() => send({ k: 'note', method: 'notifications/message' }, '{}'), 400);
     await delay(700);
@@ -71,7 +71,7 @@ test('fake worker - frames that are double, unknown, broken, too early or too la
 
   behave = async ({ send }) => {
     await delay(600);
-    send({ k: 'accepted', instance });
+    send({ k: 'accepted', instance, challenge: '1' });
   };
   const silent = await rig.call();
   assert.equal(silent.executed, 'no');

@@ -48,7 +48,14 @@ test('nats roles - a worker with the rights of its server alone serves it, and r
   const credentials = server.userOf('worker-memory');
   assert.ok(credentials && config.servers['memory']);
   const bus = { url, user: credentials.user, password: credentials.password };
-  const worker = await startWorker({ server: 'memory', config: config.servers['memory'], bus, tenant: 'default', log });
+  const worker = await startWorker({
+    server: 'memory',
+    config: config.servers['memory'],
+    bus,
+    tenant: 'default',
+    callKeys: Promise.resolve(core.callKeysOf('memory')),
+    log,
+  });
   try {
     await until('the tools are known', async () => core.catalog.instances('memory').some((one) => one.tools > 0));
     const answer = await core.handle({

@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 /** A call that reached an upstream. */
 export interface ReachedCall {
+  readonly id: string | number;
   readonly name: string;
   readonly args: Readonly<Record<string, unknown>>;
   /** All of `params`, as it came. */
@@ -61,7 +62,7 @@ export async function startAnsweringUpstream(options: AnsweringOptions): Promise
     if (method === 'tools/list') return say({ result: listed });
     if (method !== 'tools/call') return say({ error: { code: -32601, message: 'Method not found' } });
     const args = (params['arguments'] ?? {}) as ReachedCall['args'];
-    const call: ReachedCall = { name: String(params['name']), args, params, headers: req.headers };
+    const call: ReachedCall = { id, name: String(params['name']), args, params, headers: req.headers };
     calls.push(call);
     const delayMs = options.delayMs?.() ?? 0;
     if (delayMs > 0) await delay(delayMs);

@@ -55,7 +55,7 @@ function noteServer(): Server {
   return server;
 }
 
-/** A toolbus in this process: nats-server, one ingress, a worker for each server. It keeps no audit, which is not what is tested here. */
+/** A toolbus in this process: nats-server, one ingress, a worker for each server. It keeps an audit where a data directory is given. */
 export interface Gateway extends AsyncDisposable {
   readonly ingress: Ingress;
   readonly nats: TestNats;
@@ -69,7 +69,7 @@ export interface Gateway extends AsyncDisposable {
   reload(config: object): void;
 }
 
-export async function startGateway(config: object, developmentKey?: string): Promise<Gateway> {
+export async function startGateway(config: object, developmentKey?: string, dataDir?: string): Promise<Gateway> {
   const parsed = parse(config);
   const logs: string[] = [];
   const log = pino({ level: 'trace' satisfies Level }, sink(logs));
@@ -79,11 +79,14 @@ export async function startGateway(config: object, developmentKey?: string): Pro
   const traffic: string[] = [];
   wire.subscribe('>', { callback: (_error, message) => void traffic.push(message.subject + message.string()) });
   const servers = Object.entries(parsed.servers);
-  const workers = await Promise.all(
-    servers.map(([server, own]) => startWorker({ server, config: own, bus, tenant: 'default', log })),
-  );
-  const common = { host: '127.0.0.1', port: 0, adminHost: '127.0.0.1', adminPort: 0, dataDir: undefined };
+  const common = { host: '127.0.0.1', port: 0, adminHost: '127.0.0.1', adminPort: 0, dataDir };
   const ingress = await startIngress({ ...common, config: parsed, bus, tenant: 'default', developmentKey, log });
+  const workers = await Promise.all(
+    servers.map(([server, own]) => {
+      const callKeys = Promise.resolve(ingress.core.callKeysOf(server));
+      return startWorker({ server, config: own, bus, tenant: 'default', callKeys, log });
+    }),
+  );
   const outcomes = await Promise.all(workers.map(({ settled }) => settled));
   const up = servers.filter((_, index) => 'tools' in (outcomes[index] ?? {})).map(([server]) => server);
   const { catalog } = ingress.core;

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { AuditRecord } from '../../shared/audit/record.ts';
 import { readAudit } from '../chaos/audit-oracle.ts';
@@ -15,13 +17,22 @@ import { scale } from './scale.ts';
 
 const ann = agentWithKey();
 const bob = agentWithKey();
-/** More than one page. */
-const many = Array.from({ length: 600 }, (_, index) => echoTool(`${index % 2 === 0 ? 'red' : 'blue'}_${index}`));
+const cara = agentWithKey();
+const dan = agentWithKey();
+/** Of these each agent sees half, which is more than one page (4 MiB). */
+const large = Array.from({ length: 40 }, (_, index) =>
+  echoTool(`${index % 2 === 0 ? 'red' : 'blue'}_${index}`, {
+    inputSchema: { type: 'object', $comment: 'x'.repeat(240_000) },
+  }),
+);
+const many = Array.from({ length: 100 }, (_, index) => echoTool(`${index % 2 === 0 ? 'red' : 'blue'}_${index}`));
 const state = 'the state of the server';
 
 let one: AnsweringUpstream;
 let two: AnsweringUpstream;
+let big: AnsweringUpstream;
 let gateway: Gateway;
+let dataDir: string;
 
 before(async () => {
   const questions = {
@@ -40,20 +51,30 @@ before(async () => {
     },
   });
   two = await startAnsweringUpstream({ tools: [echoTool('echo')] });
-  gateway = await startGateway({
-    servers: { one: { url: one.url, concurrency: 64 }, two: { url: two.url } },
+  big = await startAnsweringUpstream({ tools: large });
+  dataDir = mkdtempSync(join(tmpdir(), 'toolbus-isolation-'));
+  const config = {
+    servers: { one: { url: one.url, concurrency: 64 }, two: { url: two.url }, big: { url: big.url } },
     toolsets: { reds: { tools: ['one__red_*'] } },
     agents: {
       ann: { ...ann.agent, allow: ['one__echo', 'one__ask', 'one__other_ask', 'one__red_*'] },
       bob: { ...bob.agent, allow: ['one__ask', 'one__echo', 'one__blue_*', 'two__*'] },
+      cara: { ...cara.agent, allow: ['big__red_*'] },
+      dan: { ...dan.agent, allow: ['big__blue_*'] },
     },
-  });
+  };
+  gateway = await startGateway(config, undefined, dataDir);
 });
 
 after(async () => {
+  const t0 = Date.now();
+  console.log('AFTER');
   await gateway?.[Symbol.asyncDispose]();
+  console.log('GW', Date.now() - t0);
   await one?.[Symbol.asyncDispose]();
   await two?.[Symbol.asyncDispose]();
+  await big?.[Symbol.asyncDispose]();
+  rmSync(dataDir, { recursive: true, force: true });
 });
 
 const textIn = (message: RpcMessage | undefined): string =>
@@ -62,20 +83,28 @@ const textIn = (message: RpcMessage | undefined): string =>
 test('isolation - clients that all use the id 0 get their own answers alone (I2)', async () => {
   verifies('isolation:ids');
   const clients = 200;
-  const each = 10 * scale;
-  let foreign = 0;
+  const each = 5 * scale;
+  const foreign: string[] = [];
   await Promise.all(
     Array.from({ length: clients }, async (_, client) => {
       const { key } = client % 2 === 0 ? ann : bob;
       const ask = await zeroClient(gateway.origin, key, client);
       for (let turn = 0; turn < each; turn += 1) {
         const nonce = `${client}-${turn}`;
-        const message = await ask({ name: 'one__echo', arguments: { nonce } });
-        if (message?.id !== 0 || textIn(message) !== JSON.stringify({ nonce })) foreign += 1;
+        // A machine under load may refuse a call; it is asked again.
+        const message = await until(
+          `an answer for ${nonce}`,
+          async () => {
+            const answer = await ask({ name: 'one__echo', arguments: { nonce } });
+            return answer?.error?.data?.['reason'] === undefined && answer;
+          },
+          60_000,
+        );
+        if (message.id !== 0 || textIn(message) !== JSON.stringify({ nonce })) foreign.push(JSON.stringify(message));
       }
     }),
   );
-  assert.equal(foreign, 0);
+  assert.deepEqual(foreign, []);
   assert.equal(new Set(one.calls.map(({ args }) => args['nonce'])).size, clients * each, 'each call ran');
 });
 
@@ -161,27 +190,34 @@ for (const dialect of dialects) {
 
   test(`isolation ${dialect.name} - alternating lists hold nothing of the other agent, on any page (I10)`, async () => {
     verifies('isolation:lists');
-    const agents = [await opened(ann.key), await opened(bob.key)];
-    const cursors: string[] = [];
-    for (let turn = 0; turn < 20 * scale; turn += 1) {
-      const mine = turn % 2;
-      const foreign = mine === 0 ? /blue|two__/ : /red|other_ask/;
-      let cursor: unknown;
-      let pages = 0;
-      do {
-        const { message } = (await agents[mine]?.ask('tools/list', cursor === undefined ? {} : { cursor })) ?? {};
-        const { tools, nextCursor, cacheScope } = message?.result ?? {};
-        for (const { name } of tools as { name: string }[]) assert.doesNotMatch(name, foreign);
-        if (dialect.name === '2026-07-28') assert.equal(cacheScope, 'private', `page ${pages}`);
-        cursor = nextCursor;
-        if (mine === 0 && typeof cursor === 'string') cursors.push(cursor);
-        pages += 1;
-      } while (cursor !== undefined);
-      assert.ok(pages > 1, 'there are pages');
+    for (const [pair, turns, least] of [
+      [[ann, bob], 100 * scale, 1],
+      [[cara, dan], 2, 2],
+    ] as const) {
+      const agents = await Promise.all(pair.map(({ key }) => opened(key)));
+      const cursors: string[] = [];
+      for (let turn = 0; turn < turns; turn += 1) {
+        const mine = turn % 2;
+        const foreign = mine === 0 ? /blue|two__/ : /red|other_ask/;
+        let cursor: unknown;
+        let pages = 0;
+        do {
+          const answer = await agents[mine]?.ask('tools/list', cursor === undefined ? {} : { cursor });
+          const { tools, nextCursor, cacheScope } = answer?.message?.result ?? {};
+          for (const { name } of tools as { name: string }[]) assert.doesNotMatch(name, foreign);
+          if (dialect.name === '2026-07-28') assert.equal(cacheScope, 'private', `page ${pages}`);
+          cursor = nextCursor;
+          if (mine === 0 && typeof cursor === 'string') cursors.push(cursor);
+          pages += 1;
+        } while (cursor !== undefined);
+        assert.ok(pages >= least, `${pages} pages`);
+      }
+      for (const cursor of cursors) {
+        const answer = await agents[1]?.ask('tools/list', { cursor });
+        assert.equal(answer?.message?.error?.code, -32602, 'a cursor of the other view');
+      }
+      for (const agent of agents) agent.close();
     }
-    const { message } = (await agents[1]?.ask('tools/list', { cursor: cursors[0] })) ?? {};
-    assert.equal(message?.error?.code, -32602, 'a cursor of the other view');
-    for (const agent of agents) agent.close();
   });
 
   test(`isolation ${dialect.name} - equal calls of two agents are two calls (I11)`, async () => {

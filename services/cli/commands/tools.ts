@@ -19,8 +19,7 @@ export async function runToolsList(
 ): Promise<number> {
   await withCore(flags, async ({ catalog, checks }, config) => {
     // What only shows when a schema is compiled is known here as at an ingress that was called.
-    if (flags.all === true)
-      for (const server of Object.keys(config.servers)) await checks.vet(catalog.tools(server));
+    if (flags.all === true) for (const server of Object.keys(config.servers)) await checks.vet(catalog.tools(server));
     const rows = catalog.describe({ agent: flags.agent, server: flags.server, all: flags.all });
     if (flags.json === true) {
       process.stdout.write(`${JSON.stringify({ tools: rows })}\n`);
@@ -45,7 +44,9 @@ export async function runToolsInspect(tool: string, flags: CommonFlags): Promise
     const row = catalog.describe({ all: true }).find(({ name }) => name === tool);
     if (row === undefined) throw unknownTool(tool);
     const definition = catalog.manifest(row.server)?.tools.find(({ name }) => name === row.tool) ?? {};
-    process.stdout.write(`${JSON.stringify({ ...row, pin: pinOf(core, config, row.server, row.tool), definition }, undefined, flags.json === true ? undefined : 2)}\n`);
+    process.stdout.write(
+      `${JSON.stringify({ ...row, pin: pinOf(core, config, row.server, row.tool), definition }, undefined, flags.json === true ? undefined : 2)}\n`,
+    );
     return exitCode.ok;
   });
 }
@@ -53,22 +54,26 @@ export async function runToolsInspect(tool: string, flags: CommonFlags): Promise
 /** `toolbus tools call TOOL [JSON] [key=value…]`; exit code 5 when the tool fails, 4 when nothing can take the call. */
 export async function runToolsCall(tool: string, words: readonly string[], flags: CommonFlags): Promise<number> {
   const args = readArguments(words);
-  return withCore(flags, async ({ handle }) => {
-    const reply = await callTool(tool, args, handle).catch((error: unknown) => {
-      throw error instanceof GatewayError ? asOperatorError(error) : error;
-    });
-    if (reply.kind === 'error') {
-      if (reply.error.code === rpcCode.invalidParams && reply.error.message.startsWith('Unknown tool'))
-        throw unknownTool(tool);
-      throw new OperatorError(exitCode.toolFailed, `${reply.error.message} (${reply.error.code})`);
-    }
-    const result: unknown = JSON.parse(
-      typeof reply.body === 'string' ? reply.body : Buffer.from(reply.body).toString('utf8'),
-    );
-    if (!isJsonObject(result)) throw new OperatorError(exitCode.toolFailed, 'the tool answered no object');
-    process.stdout.write(flags.json === true ? `${JSON.stringify(result)}\n` : `${showResult(result)}\n`);
-    return result['isError'] === true ? exitCode.toolFailed : exitCode.ok;
-  }, { makesCalls: true });
+  return withCore(
+    flags,
+    async ({ handle }) => {
+      const reply = await callTool(tool, args, handle).catch((error: unknown) => {
+        throw error instanceof GatewayError ? asOperatorError(error) : error;
+      });
+      if (reply.kind === 'error') {
+        if (reply.error.code === rpcCode.invalidParams && reply.error.message.startsWith('Unknown tool'))
+          throw unknownTool(tool);
+        throw new OperatorError(exitCode.toolFailed, `${reply.error.message} (${reply.error.code})`);
+      }
+      const result: unknown = JSON.parse(
+        typeof reply.body === 'string' ? reply.body : Buffer.from(reply.body).toString('utf8'),
+      );
+      if (!isJsonObject(result)) throw new OperatorError(exitCode.toolFailed, 'the tool answered no object');
+      process.stdout.write(flags.json === true ? `${JSON.stringify(result)}\n` : `${showResult(result)}\n`);
+      return result['isError'] === true ? exitCode.toolFailed : exitCode.ok;
+    },
+    { makesCalls: true },
+  );
 }
 
 function callTool(tool: string, args: JsonObject, handle: Handle): Promise<AgentReply> {

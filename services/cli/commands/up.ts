@@ -54,8 +54,13 @@ export async function runUp(flags: CommonFlags): Promise<number> {
         })
       : undefined;
   const own = external === undefined ? undefined : busAddress(external, loaded.config);
+  let onStarted: (ingress: Ingress) => void = () => undefined;
+  const started = new Promise<Ingress>((resolve) => {
+    onStarted = resolve;
+  });
   const fleet = createFleet({
     busOf: async (server) => own ?? (await (starting as Promise<EmbeddedNats>)).busOf(server),
+    callKeysOf: async (server) => (await started).core.callKeysOf(server),
     tenant,
     logLevel: quiet ? 'error' : runtime.logLevel,
     cwd: options.cwd,
@@ -82,6 +87,7 @@ export async function runUp(flags: CommonFlags): Promise<number> {
       developmentKey,
       log,
     });
+    onStarted(ingress);
     const sinks = await startSinks({ bus, config: loaded.config, version: toolbusVersion(), log });
     const forgetRunning = await rememberRunning(runtime, natsServer === undefined ? undefined : { nats, ingress });
     const servers = await settled(loaded, ingress, fleet, stop);

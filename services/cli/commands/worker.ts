@@ -7,6 +7,7 @@ import { watchConfig } from '../../../shared/config/watch.ts';
 import { exitCode, OperatorError } from '../../../shared/errors.ts';
 import { createLogger } from '../../../shared/log.ts';
 import { startWorker } from '../../worker/main.ts';
+import { workerCallKeys } from '../call-keys.ts';
 import type { CommonFlags } from '../flags.ts';
 import { findBus } from '../running.ts';
 import { listenForStop } from '../stop-request.ts';
@@ -24,14 +25,17 @@ export async function runWorker(server: string, flags: CommonFlags): Promise<num
   };
   const loaded = await loadConfig({ ...options, file: flags.config });
   const log = createLogger(runtime.logLevel, 'worker');
-  const start = async (config: Config) =>
-    startWorker({
+  const start = async (config: Config) => {
+    const bus = await findBus(runtime, config);
+    return startWorker({
       server,
       config: serverOf(config, server),
-      bus: await findBus(runtime, config),
+      bus,
       tenant: config.nats.tenant,
+      callKeys: Promise.resolve(await workerCallKeys({ server, config, bus, log })),
       log,
     });
+  };
   let worker = await start(loaded.config);
   let current: ServerConfig = serverOf(loaded.config, server);
 

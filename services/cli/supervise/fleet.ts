@@ -4,11 +4,13 @@ import type { BusAddress } from '../../../shared/bus/connect.ts';
 import type { ServerConfig } from '../../../shared/config/schema.ts';
 import type { Logger } from '../../../shared/log.ts';
 import { type GuardedChild, spawnGuarded } from '../../../shared/process/guarded-child.ts';
-import { writeAssignment } from './assignment.ts';
+import { writeAssignment, writeCallKeys } from './assignment.ts';
 
 export interface FleetOptions {
   /** The server's way to NATS. Resolves when that can be reached; processes are started before, to be ready by then. */
   busOf(server: string): Promise<BusAddress>;
+  /** With which calls of the server are signed. */
+  callKeysOf(server: string): Promise<readonly Buffer[]>;
   readonly tenant: string;
   readonly logLevel: string;
   readonly cwd: string;
@@ -58,11 +60,14 @@ export function createFleet(options: FleetOptions): Fleet {
       env: process.env,
       cwd: options.cwd,
     });
-    options.busOf(slot.server).then(
-      (bus) =>
-        writeAssignment(child.stdin, { config: slot.config, bus, tenant: options.tenant, logLevel: options.logLevel }),
-      () => child.stdin.end(),
-    );
+    options
+      .busOf(slot.server)
+      .then(async (bus) => {
+        const { tenant, logLevel } = options;
+        writeAssignment(child.stdin, { config: slot.config, bus, tenant, logLevel });
+        writeCallKeys(child.stdin, await options.callKeysOf(slot.server));
+      })
+      .catch(() => child.stdin.end());
     slot.child = child;
     child.stdout.resume();
     child.stderr.pipe(process.stderr, { end: false });

@@ -9,12 +9,12 @@ import { readAssignment } from './assignment.ts';
  * The end of stdin is the end of `up`.
  */
 const [, , , server = ''] = process.argv;
-const { config, bus, tenant, logLevel } = await readAssignment(process.stdin);
-// The assignment is the first line of stdin; its end means that `up` is gone.
+const { config, bus, tenant, logLevel, callKeys } = await readAssignment(process.stdin);
+// The assignment is the first two lines of stdin; its end means that `up` is gone.
 const stop = listenForStop(process.stdin);
 const log = createLogger(logLevel as LogLevelName, 'worker');
 try {
-  const worker = await startWorker({ server, config, bus, tenant, log });
+  const worker = await startWorker({ server, config, bus, tenant, callKeys, log });
   process.exitCode = await stop.closeWith(() => worker.close());
 } catch (error) {
   log.error({ err: error, server }, 'the worker cannot start');

@@ -51,6 +51,8 @@ export interface Audit {
   refusedAtDoor(address: string, status: number, message: string): void;
   event(name: EventName, detail: JsonObject, actor?: string): void;
   readonly status: AuditStatus;
+  /** Resolves when it is known whether the stream takes records: a listener that opens earlier refuses its first calls. */
+  readonly opened: Promise<void>;
   close(): Promise<void>;
 }
 
@@ -135,6 +137,7 @@ export async function openAudit(options: AuditOptions): Promise<Audit> {
       const reason = doorReasons.get(status);
       if (reason !== undefined) refusals.atDoor(address, reason, message, status);
     },
+    opened: writer.opened,
     event: (name, detail, actor) => writer.note(eventEntry(name, detail, actor)),
     get status() {
       return {

@@ -16,6 +16,7 @@ import { createCallId } from '../../../shared/ids.ts';
 import type { Call } from '../../../shared/mcp/call.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../../../shared/mcp/json.ts';
 import { isModernRevision } from '../../../shared/mcp/revisions.ts';
+import { traceIdOf } from '../../../shared/mcp/trace-context.ts';
 import type { AgentRequest, Endpoint } from '../request.ts';
 
 /** Longest text of a field that comes from an agent: names that lead nowhere, methods, program names. */
@@ -210,13 +211,10 @@ export function endpointPath(endpoint: Endpoint): string {
   return endpoint.kind === 'all' ? '/mcp' : `/mcp/${short(endpoint.name)}`;
 }
 
-const traceParent = /^(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.{0,64})?$/;
-
 /** The trace id of a well-formed W3C `traceparent`, from the header or from `_meta`; anything else is as if there were none. */
 export function traceId({ headers, params }: Pick<AgentRequest, 'headers' | 'params'>): string | undefined {
   const meta = isJsonObject(params._meta) ? params._meta.traceparent : undefined;
-  const text = headers['traceparent'] ?? meta;
-  return typeof text === 'string' ? traceParent.exec(text)?.[1] : undefined;
+  return traceIdOf(headers['traceparent'] ?? meta);
 }
 
 function replayOf(params: JsonObject): { run: string; of: string } | undefined {

@@ -21,6 +21,8 @@ export interface AuditWriter {
   /** What nobody waits for: refusals and events. */
   note(entry: AuditEntry): void;
   readonly status: WriterStatus;
+  /** Resolves when it is known whether the stream takes records. Until then intents are refused. */
+  readonly opened: Promise<void>;
   /** Last record that is known to be in the stream. */
   readonly head: { readonly seq: number; readonly hash: string };
   /** Waits for what is on its way, for a second at most. */
@@ -119,7 +121,7 @@ export function createAuditWriter(options: WriterOptions): AuditWriter {
     if (connected) tryAt = 0;
     else if (state === 'recording') becomeBroken('NATS is not reachable');
   });
-  void open();
+  const opened = open();
 
   async function open(): Promise<void> {
     const opened = await keeper.check();
@@ -337,6 +339,7 @@ export function createAuditWriter(options: WriterOptions): AuditWriter {
   }
 
   return {
+    opened,
     intent(entry) {
       if (!isRequired()) {
         note(entry);

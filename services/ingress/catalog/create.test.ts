@@ -152,13 +152,13 @@ test('catalog - text that agents see is cleaned, everything else is kept', () =>
 });
 
 test('catalog - each era gets its own words', () => {
-  const definition = tool('t', { execution: { taskSupport: 'optional' }, outputSchema: { type: 'array' } });
+  const definition = tool('t', { execution: { taskSupport: 'optional', future: 1 }, outputSchema: { type: 'array' } });
   const view = allOf(catalogOf({}, [manifestOf('s', { tools: [definition] })]));
   const [modern] = itemsOf(view.list('tools', 'modern', undefined).body, 'tools');
   const [legacy] = itemsOf(view.list('tools', 'legacy', undefined).body, 'tools');
   assert.equal(modern?.execution, undefined);
   assert.deepEqual(modern?.outputSchema, { type: 'array' });
-  assert.deepEqual(legacy?.execution, { taskSupport: 'optional' });
+  assert.deepEqual(legacy?.execution, { future: 1 }, 'toolbus sees to tasks itself');
   assert.deepEqual(legacy?.outputSchema, {
     type: 'object',
     properties: { result: { type: 'array' } },

@@ -53,11 +53,7 @@ const call: Call = {
 
 function build(
   instances: InstanceStatus[],
-  attempt: (
-    instance: string | undefined,
-    n: number,
-    mayWait: boolean,
-  ) => AttemptOutcome | Promise<AttemptOutcome>,
+  attempt: (instance: string | undefined, n: number, mayWait: boolean) => AttemptOutcome | Promise<AttemptOutcome>,
 ) {
   const offers: (string | undefined)[] = [];
   const free = new Set<(server: string, instance: string) => void>();

@@ -11,27 +11,50 @@ export class BodyTooLarge extends Error {
  */
 export function readBody(req: IncomingMessage, limit: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    const announced = Number(req.headers['content-length'] ?? 0);
-    if (announced > limit) {
-      reject(new BodyTooLarge());
-      return;
-    }
     const chunks: Buffer[] = [];
     let size = 0;
-    req.on('data', (chunk: Buffer) => {
+    const tooLarge = () => drain(req, limit * drainedBodies, () => reject(new BodyTooLarge()));
+    req.once('error', reject);
+    if (Number(req.headers['content-length'] ?? 0) > limit) {
+      tooLarge();
+      return;
+    }
+    const onData = (chunk: Buffer) => {
       size += chunk.length;
-      if (size > limit) {
-        req.removeAllListeners('data');
-        req.pause();
-        reject(new BodyTooLarge());
-        return;
-      }
       chunks.push(chunk);
-    });
-    req.once('end', () => {
+      if (size <= limit) return;
+      req.removeListener('data', onData);
+      req.removeListener('end', onEnd);
+      chunks.length = 0;
+      tooLarge();
+    };
+    const onEnd = () => {
       const [only] = chunks;
       resolve(chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, size));
-    });
-    req.once('error', reject);
+    };
+    req.on('data', onData);
+    req.once('end', onEnd);
   });
+}
+
+/** An agent that is still sending when the connection closes sees a reset instead of the answer: so much is read and thrown away first. */
+const drainedBodies = 4;
+const drainMs = 2_000;
+
+function drain(req: IncomingMessage, atMost: number, onDone: () => void): void {
+  let left = atMost;
+  const done = () => {
+    clearTimeout(timer);
+    req.removeListener('data', onData);
+    req.removeListener('end', done);
+    req.pause();
+    onDone();
+  };
+  const onData = (chunk: Buffer) => {
+    left -= chunk.length;
+    if (left <= 0) done();
+  };
+  const timer = setTimeout(done, drainMs);
+  req.on('data', onData);
+  req.once('end', done);
 }

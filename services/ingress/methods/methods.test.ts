@@ -64,7 +64,7 @@ test('tools/call - unknown and forbidden tools are told apart by nothing', async
   const forbidden = await ask('github__delete_repo');
   const unknown = await ask('github__delete_what');
   assert.equal(forbidden.replace('delete_repo', 'delete_what'), unknown);
-  assert.equal(forbidden, '{"kind":"error","error":{"code":-32602,"message":"Unknown tool: github__delete_repo"}}');
+  assert.deepEqual(errorIn(JSON.parse(forbidden)), { code: -32602, message: 'Unknown tool: github__delete_repo' });
   assert.match(await ask('__proto__'), /Unknown tool: __proto__/);
   assert.match(await ask('delete_repo', atGithub), /Unknown tool: delete_repo/);
   assert.equal(it.calls.length, 0);

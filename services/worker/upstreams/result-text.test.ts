@@ -105,7 +105,10 @@ for (const [what, text] of Object.entries(ambiguous)) {
 }
 
 test('result text - bytes that are no UTF-8 are written anew', () => {
-  const bytes = Buffer.concat([Buffer.from('{"jsonrpc":"2.0","id":1,"result":{"a":"'), Buffer.from([0xff, 0x22, 0x7d, 0x7d])]);
+  const bytes = Buffer.concat([
+    Buffer.from('{"jsonrpc":"2.0","id":1,"result":{"a":"'),
+    Buffer.from([0xff, 0x22, 0x7d, 0x7d]),
+  ]);
   const outcome = taken(bytes);
   assert.deepEqual(outcome, { result: { a: '\ufffd' }, text: undefined });
 });

@@ -1,5 +1,6 @@
 import pino from 'pino';
 import type { Call } from '../../mcp/call.ts';
+import { callKeyOf } from '../call-proof.ts';
 import { type CalleeOptions, createCallee } from '../callee.ts';
 import { type AttemptOptions, createCaller } from '../caller.ts';
 import { connectBus } from '../connect.ts';
@@ -26,6 +27,9 @@ export function callOf(tool: string, params: Call['params'] = { name: tool }, ti
   };
 }
 
+/** Signs the calls of the server `srv`. */
+export const testCallKey = callKeyOf('a secret of this test', 'srv');
+
 /** An ingress' caller `i1` and a worker's callee `w1` of the server `srv`, each on its own connection to that NATS. */
 export async function openCallPair(
   t: { after(fn: () => unknown): void },
@@ -40,12 +44,19 @@ export async function openCallPair(
     server: 'srv',
     instance: 'w1',
     log: silentLog,
+    callKeys: () => [testCallKey],
     admit: () => ({ ok: true }),
     ...options,
   });
   callee.join(['echo', 'a.b>*']);
   await workerConnection.flush();
-  const caller = createCaller({ nc: ingressConnection, subjects: testSubjects, ingress: 'i1', log: silentLog });
+  const caller = createCaller({
+    nc: ingressConnection,
+    subjects: testSubjects,
+    ingress: 'i1',
+    log: silentLog,
+    callKeyOf: () => testCallKey,
+  });
   t.after(async () => {
     caller.close();
     await callee.drain(0);

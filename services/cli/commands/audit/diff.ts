@@ -1,8 +1,8 @@
+import type { Difference } from '../../../../shared/audit/json-diff.ts';
 import { resolveRuntime } from '../../../../shared/config/runtime.ts';
 import { exitCode } from '../../../../shared/errors.ts';
 import type { JsonValue } from '../../../../shared/mcp/json.ts';
 import { differencesOf, type ReplayedCall } from '../../../audit/replay/compare.ts';
-import type { Difference } from '../../../../shared/audit/json-diff.ts';
 import { readFacts, readResults } from '../../../audit/replay/run-store.ts';
 import type { CommonFlags } from '../../flags.ts';
 import { printable } from '../../output/printable.ts';

@@ -1,8 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { isJsonObject, type JsonObject } from '../../../../shared/mcp/json.ts';
 import { metaKey } from '../../../../shared/mcp/meta.ts';
+import { goesOn, isTraceMember, withCheckedTrace, withCheckedTraceIn } from '../../../../shared/mcp/trace-context.ts';
 
-const traceHeaders: readonly string[] = ['traceparent', 'tracestate', 'baggage'];
 const edgeKeys: readonly string[] = [
   metaKey.progressToken,
   metaKey.protocolVersion,
@@ -17,7 +17,8 @@ export function forwardedHeaders(headers: IncomingHttpHeaders): Record<string, s
   for (const name in headers) {
     const value = headers[name];
     if (typeof value !== 'string') continue;
-    if (name.startsWith('mcp-param-') || traceHeaders.includes(name)) forwarded[name] = value;
+    const passes = isTraceMember(name) ? goesOn(name, value, headers['traceparent']) : name.startsWith('mcp-param-');
+    if (passes) forwarded[name] = value;
   }
   return forwarded;
 }
@@ -28,9 +29,9 @@ export function callParams(params: JsonObject): { params: JsonObject; progressTo
   if (!isJsonObject(meta)) return { params, progressToken: undefined };
   const token = meta[metaKey.progressToken];
   const progressToken = typeof token === 'string' || typeof token === 'number' ? token : undefined;
-  if (!edgeKeys.some((key) => Object.hasOwn(meta, key))) return { params, progressToken };
+  if (!edgeKeys.some((key) => Object.hasOwn(meta, key))) return { params: withCheckedTraceIn(params), progressToken };
   const { _meta, ...bare } = params;
-  const rest = Object.entries(meta).filter(([key]) => !edgeKeys.includes(key));
+  const rest = Object.entries(withCheckedTrace(meta)).filter(([key]) => !edgeKeys.includes(key));
   if (rest.length > 0) bare['_meta'] = Object.fromEntries(rest);
   return { params: bare, progressToken };
 }

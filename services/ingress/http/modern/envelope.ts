@@ -3,6 +3,7 @@ import { logLevels } from '../../../../shared/mcp/call.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../../../../shared/mcp/json.ts';
 import { type RequestId, rpcCode } from '../../../../shared/mcp/json-rpc.ts';
 import { metaKey } from '../../../../shared/mcp/meta.ts';
+import { withCheckedTrace } from '../../../../shared/mcp/trace-context.ts';
 import { type Refusal, refusal } from './refusal.ts';
 
 /** What a modern request says of itself in `params._meta` (specification 2026-07-28, basic/index, "_meta"). */
@@ -54,9 +55,10 @@ function isLogLevel(value: JsonValue | undefined): value is LogLevel {
 function bare(params: JsonObject, meta: JsonObject): JsonObject {
   const rest: JsonObject = {};
   let kept = false;
-  for (const key of Object.keys(meta)) {
+  const checked = withCheckedTrace(meta);
+  for (const key of Object.keys(checked)) {
     if (envelopeKeys.has(key)) continue;
-    rest[key] = meta[key];
+    rest[key] = checked[key];
     kept = true;
   }
   const result: JsonObject = {};

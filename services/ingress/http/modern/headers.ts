@@ -10,6 +10,7 @@ import {
   nameMember,
   scanHeaderParams,
 } from '../../../../shared/mcp/mcp-headers.ts';
+import { goesOn, isTraceMember } from '../../../../shared/mcp/trace-context.ts';
 import { headerMismatch, type Refusal } from './refusal.ts';
 
 /** `MCP-Protocol-Version` and `Mcp-Method`, where present, against the body; what runs before the version is known to be ours. */
@@ -98,17 +99,14 @@ const noHeaders: Readonly<Record<string, string>> = Object.freeze({});
 export function forwardedHeaders(headers: IncomingHttpHeaders): Readonly<Record<string, string>> {
   let kept: Record<string, string> | undefined;
   for (const name of Object.keys(headers)) {
-    if (!name.startsWith(mcpHeader.paramPrefix) && !isTraceContext(name)) continue;
+    const isTrace = isTraceMember(name);
+    if (!name.startsWith(mcpHeader.paramPrefix) && !isTrace) continue;
     const value = single(headers, name);
-    if (value === undefined) continue;
+    if (value === undefined || (isTrace && !goesOn(name, value, headers['traceparent']))) continue;
     kept ??= {};
     kept[name] = value;
   }
   return kept ?? noHeaders;
-}
-
-function isTraceContext(name: string): boolean {
-  return name === 'traceparent' || name === 'tracestate' || name === 'baggage';
 }
 
 function single(headers: IncomingHttpHeaders, name: string): string | undefined {

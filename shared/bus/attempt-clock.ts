@@ -1,0 +1,97 @@
+import type { NatsConnection } from '@nats-io/transport-node';
+import { GatewayError } from '../errors.ts';
+import { type Attempt, brokerGone, type RefusedWhy } from './attempt.ts';
+import { busLimits } from './limits.ts';
+import type { Peers } from './peers.ts';
+
+export interface AttemptClockOptions {
+  readonly nc: NatsConnection;
+  readonly attempts: ReadonlyMap<string, Attempt>;
+  readonly peers: Peers<Attempt>;
+  /** Tells the process to stop what it runs. */
+  stop(entry: Attempt): void;
+  /** Nobody took the offer in time. */
+  abandon(entry: Attempt): void;
+  refuse(entry: Attempt, why: RefusedWhy): void;
+  fail(entry: Attempt, error: GatewayError): void;
+  /** At each look, by `performance.now()`. */
+  onSweep(now: number): void;
+}
+
+/** Ends attempts whose time is over, or whose connection is gone: one timer for all of them. */
+export interface AttemptClock {
+  readonly connected: boolean;
+  close(): void;
+}
+
+/** A pause between two looks that no timer explains: this process itself stood still. Milliseconds. */
+const stalledMs = 500;
+
+export function startAttemptClock(options: AttemptClockOptions): AttemptClock {
+  const { nc, attempts, peers, fail } = options;
+  let disconnectedAt: number | undefined;
+  let lastSweep = performance.now();
+  const timer = setInterval(sweep, busLimits.sweepMs);
+  timer.unref();
+  void followConnection();
+
+  function sweep(): void {
+    const now = performance.now();
+    const stall = now - lastSweep - busLimits.sweepMs;
+    lastSweep = now;
+    if (stall > stalledMs) {
+      // Frames may be waiting unread, so nobody is called lost for it.
+      peers.forgive(stall);
+      for (const entry of attempts.values()) if (entry.state === 'offering') entry.answerBy += busLimits.sweepMs;
+      return;
+    }
+    const lost = disconnectedAt !== undefined && now - disconnectedAt > busLimits.disconnectGraceMs;
+    for (const entry of attempts.values()) {
+      if (lost && entry.state === 'running') fail(entry, lostWithBus());
+      else if (now > entry.answerBy) overdue(entry);
+    }
+    if (disconnectedAt === undefined) peers.watch(now);
+    options.onSweep(now);
+  }
+
+  function overdue(entry: Attempt): void {
+    if (entry.state === 'offering') {
+      options.abandon(entry);
+      options.refuse(entry, 'no_accept');
+      return;
+    }
+    options.stop(entry);
+    fail(entry, new GatewayError('upstream_timeout', `no answer within ${entry.call.timeoutMs} ms`));
+  }
+
+  async function followConnection(): Promise<void> {
+    for await (const status of nc.status()) {
+      if (status.type === 'disconnect') onDisconnect();
+      else if (status.type === 'reconnect') onReconnect();
+    }
+  }
+
+  function onDisconnect(): void {
+    disconnectedAt ??= performance.now();
+    for (const entry of [...attempts.values()]) {
+      if (entry.state !== 'running') fail(entry, brokerGone());
+    }
+  }
+
+  function onReconnect(): void {
+    disconnectedAt = undefined;
+    peers.forgiveAll();
+  }
+
+  return {
+    get connected() {
+      return disconnectedAt === undefined && !nc.isClosed();
+    },
+    close: () => clearInterval(timer),
+  };
+}
+
+function lostWithBus(): GatewayError {
+  const message = 'the message bus went away while the tool ran; whether it ran to its end is unknown';
+  return new GatewayError('upstream_lost', message);
+}
