@@ -21,7 +21,12 @@ const options = { signal: new AbortController().signal, onNotification: () => un
 test('signed calls - an ingress with another secret is told so, and nothing runs', async (t) => {
   verifies('bus:signed-calls');
   const ran: Call[] = [];
-  const pair = await openCallPair(t, broker.url, { run: (call) => (ran.push(call), answer()) });
+  const pair = await openCallPair(t, broker.url, {
+    run: (call) => {
+      ran.push(call);
+      return answer();
+    },
+  });
   const nc = pair.ingressConnection;
   const foreign = createCaller({
     nc,
@@ -45,7 +50,12 @@ test('signed calls - an ingress with another secret is told so, and nothing runs
 test('signed calls - a missing, foreign, overheard or repeated go starts nothing', async (t) => {
   verifies('bus:signed-calls');
   const ran: string[] = [];
-  const pair = await openCallPair(t, broker.url, { run: (call) => (ran.push(call.principal.id), answer()) });
+  const pair = await openCallPair(t, broker.url, {
+    run: (call) => {
+      ran.push(call.principal.id);
+      return answer();
+    },
+  });
   const nc = pair.ingressConnection;
   const frames: Frame[] = [];
   nc.subscribe(testSubjects.replies('attacker'), {

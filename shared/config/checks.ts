@@ -1,7 +1,7 @@
 import { isLoopback } from './network.ts';
 import { type Problem, showName } from './problems.ts';
-import type { Config, ServerConfig } from './schema.ts';
 import { keyOf } from './schema/agents.ts';
+import type { Config, ServerConfig } from './schema.ts';
 import { find, type Tree } from './tree.ts';
 
 const minSecretLength = 32;

@@ -40,6 +40,21 @@ describe('diffServers', () => {
     assert.deepEqual(diffServers(before, after), { added: ['fresh'], removed: ['gone', 'off'], changed: ['changed'] });
   });
 
+  test('what only ingresses look at - needs no new worker', () => {
+    const withTools = (own: object) =>
+      configSchema.parse({ servers: { s: { command: 'x', ...own }, t: { command: 'y' } } });
+    for (const own of [
+      { tools: { deny: ['a'] } },
+      { limits: { rate: '1/s' } },
+      { pin: 'block' },
+      { rules: { a: { path: { root: '/data' } } } },
+      { shadow: { to: 't' } },
+    ]) {
+      assert.deepEqual(diffServers(withTools({}), withTools(own)).changed, [], JSON.stringify(own));
+    }
+    assert.deepEqual(diffServers(withTools({}), withTools({ concurrency: 2 })).changed, ['s']);
+  });
+
   test('any two configurations - mirror each other, and none differs from itself', () => {
     fc.assert(
       fc.property(config, config, (before, after) => {

@@ -160,7 +160,11 @@ describe('loadConfig', () => {
         ':1:29: servers.a.timeoutms: is not a key here; did you mean timeoutMs?',
       ],
       ['unknown section', 'sevrers: {}', ':1:1: sevrers: is not a key here; did you mean servers?'],
-      ['far from any key', 'auth: { zzzzzz: 1 }', ':1:9: auth.zzzzzz: is not a key here; the keys are mode, resource, issuers, algorithms, agentClaim, scopes, initialScopes, stepUp'],
+      [
+        'far from any key',
+        'auth: { zzzzzz: 1 }',
+        ':1:9: auth.zzzzzz: is not a key here; the keys are mode, resource, issuers, algorithms, agentClaim, scopes, initialScopes, stepUp',
+      ],
       [
         'both command and url',
         'servers: { a: { command: x, url: "http://x" } }',

@@ -85,7 +85,13 @@ export const budgets: readonly Budget[] = [
   ),
   budget('throughput, 64 agents: 0.9 × floor', 'calls/s', 'at least', toolbus('c64.rps'), times(0.9, floor('c64.rps'))),
   budget('CPU, 64 agents: 1.2 × floor', 's/1k', 'at most', toolbus('c64.cpu'), times(1.2, floor('c64.cpu'))),
-  budget('p50 that audit adds, 1 agent', 'ms', 'at most', added(toolbus('c1.p50'), unaudited('c1.p50')), constant(0.35)),
+  budget(
+    'p50 that audit adds, 1 agent',
+    'ms',
+    'at most',
+    added(toolbus('c1.p50'), unaudited('c1.p50')),
+    constant(0.35),
+  ),
   budget(
     'list of 251 tools, p50: 2 × direct',
     'ms',

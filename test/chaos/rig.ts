@@ -110,7 +110,10 @@ export async function openRig(options: RigOptions = {}): Promise<Rig> {
   const ingress = await startIngress(broker.url, { config });
   for (let count = 0; count < (options.workers ?? 1); count += 1) await addWorker();
 
-  async function ask(program: RunArguments = {}, { agent = 'tester', tool = 'scripted__run', signal }: CallOptions = {}) {
+  async function ask(
+    program: RunArguments = {},
+    { agent = 'tester', tool = 'scripted__run', signal }: CallOptions = {},
+  ) {
     next += 1;
     const id = `n${next}`;
     const startedAt = performance.now();

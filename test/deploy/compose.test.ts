@@ -8,7 +8,13 @@ import { compose, composeText, environmentOf, interpolate, root } from './compos
 import { newEnv } from './new-env.ts';
 
 const services = Object.entries(compose.services);
-const secrets = ['TOOLBUS_SECRET', 'TOOLBUS_API_KEY_HASH', 'NATS_INGRESS_PASSWORD', 'NATS_WORKER_PASSWORD', 'NATS_ROUTE_PASSWORD'];
+const secrets = [
+  'TOOLBUS_SECRET',
+  'TOOLBUS_API_KEY_HASH',
+  'NATS_INGRESS_PASSWORD',
+  'NATS_WORKER_PASSWORD',
+  'NATS_ROUTE_PASSWORD',
+];
 
 /** `source:target[:mode]` of a service; only sources that are files of the checkout. */
 const mountedFiles = (volumes: readonly string[] = []) =>

@@ -62,7 +62,9 @@ test('nats.conf - opens no other door, and monitoring stays inside the container
 test('nats.conf - every node refers only to variables that its service sets', () => {
   for (const node of nodes) {
     const given = Object.keys(environmentOf(compose.services[node]!, newEnv()));
-    const wanted = [...new Set(conf.replaceAll(/^\s*#.*$|"[^"\n]*"/gm, '').match(/\$\w+/g))].map((name) => name.slice(1));
+    const wanted = [...new Set(conf.replaceAll(/^\s*#.*$|"[^"\n]*"/gm, '').match(/\$\w+/g))].map((name) =>
+      name.slice(1),
+    );
     assert.deepEqual(wanted.toSorted(), given.toSorted(), node);
   }
 });

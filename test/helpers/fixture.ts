@@ -1,7 +1,13 @@
 import { fileURLToPath } from 'node:url';
 import { startProcess } from './processes.ts';
 
-export type FixtureName = 'conformance-v1' | 'conformance-v2' | 'notebook' | 'scripted-upstream' | 'hostile-upstream' | 'versioned-shop';
+export type FixtureName =
+  | 'conformance-v1'
+  | 'conformance-v2'
+  | 'notebook'
+  | 'scripted-upstream'
+  | 'hostile-upstream'
+  | 'versioned-shop';
 
 export interface Fixture {
   /** Its endpoint, with `127.0.0.1`. */

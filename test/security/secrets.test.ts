@@ -127,6 +127,7 @@ test('secrets - what is planted in 40 places is in no log, audit, metric, answer
     clean('messages of calls', gateway.traffic.filter(isCall).join('\n'), [...config.all, ...upstreams.all]);
     clean('subjects', gateway.traffic.map((line) => line.split(/[{\s]/, 1)[0]).join('\n'));
     clean('buckets and streams', await everythingStored(nc));
+    assert.ok(found(gateway.traffic.filter(isCall).join('\n'), calls.all).length > 20, 'what is there is found');
     assert.ok(gateway.logs.length > 0 && gateway.traffic.length > 100, 'there was something to look at');
   } finally {
     await nc.close();

@@ -1,7 +1,7 @@
 import { sha256Hex } from '../../../shared/audit/digest.ts';
+import { type Difference, diffJson, type IgnoreRule } from '../../../shared/audit/json-diff.ts';
 import type { OutcomeEntry } from '../../../shared/audit/record.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../../../shared/mcp/json.ts';
-import { type Difference, diffJson, type IgnoreRule } from '../../../shared/audit/json-diff.ts';
 import type { RecordedCall } from './recorded-call.ts';
 
 /** How a call was answered when it was made again. `failed`: toolbus could not have it answered, and why. */

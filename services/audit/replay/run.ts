@@ -1,5 +1,5 @@
-import { type Answer, compare, type ReplayedCall } from './compare.ts';
 import type { IgnoreRule } from '../../../shared/audit/json-diff.ts';
+import { type Answer, compare, type ReplayedCall } from './compare.ts';
 import type { Pace } from './pace.ts';
 import type { RecordedCall, SkippedCall, SkipReason } from './recorded-call.ts';
 import type { RunStore } from './run-store.ts';

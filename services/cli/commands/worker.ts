@@ -1,4 +1,4 @@
-import { isDeepStrictEqual } from 'node:util';
+import { needsNewWorker } from '../../../shared/config/diff.ts';
 import { loadConfig } from '../../../shared/config/load.ts';
 import { nearest } from '../../../shared/config/problems.ts';
 import { resolveRuntime } from '../../../shared/config/runtime.ts';
@@ -44,7 +44,7 @@ export async function runWorker(server: string, flags: CommonFlags): Promise<num
     reload: (file) => loadConfig({ ...options, file }),
     onChange: async (next) => {
       const wanted = serverOf(next.config, server);
-      if (isDeepStrictEqual(wanted, current)) return;
+      if (!needsNewWorker(current, wanted)) return;
       // The new one first: no moment without a worker.
       const old = worker;
       worker = await start(next.config);

@@ -1,5 +1,5 @@
-import { withEveryScope } from '../policy/scopes.ts';
 import type { View } from '../catalog/catalog.ts';
+import { withEveryScope } from '../policy/scopes.ts';
 import type { AgentReply, AgentRequest, Handle } from '../request.ts';
 import { complete } from './completion.ts';
 import { listMethod } from './lists.ts';

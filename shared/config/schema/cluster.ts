@@ -10,7 +10,9 @@ export const cluster = z
       .array(z.string().min(1))
       .max(7)
       .default([])
-      .describe('Secrets that open what was sealed with them and seal nothing: the last one, or the next one, while all processes change over'),
+      .describe(
+        'Secrets that open what was sealed with them and seal nothing: the last one, or the next one, while all processes change over',
+      ),
   })
   .prefault({})
   .describe('What the processes of one toolbus share');
