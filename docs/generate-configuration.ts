@@ -13,6 +13,7 @@ interface Node {
   readonly description?: string;
   readonly default?: unknown;
   readonly enum?: readonly string[];
+  readonly const?: string;
   readonly properties?: Readonly<Record<string, Node>>;
   readonly additionalProperties?: Node | boolean;
   readonly items?: Node;
@@ -44,11 +45,15 @@ export function configurationRows(schema: Node = configJsonSchema()): Row[] {
   };
   const typeOf = (given: Node): string => {
     const node = plain(given);
+    if (node.const !== undefined) return node.const;
     if (node.enum !== undefined) return node.enum.join(', ');
     if (node.type === 'array') return `list of ${node.items === undefined ? 'text' : typeOf(node.items)}`;
     if (node.type === 'object') return 'map';
     if (node.oneOf !== undefined) return [...new Set(node.oneOf.map(typeOf))].join(' or ');
-    if (node.type === undefined) return (node.anyOf ?? []).filter(({ $ref }) => $ref === undefined).map(typeOf).join(' or ');
+    if (node.type === undefined) {
+      const types = (node.anyOf ?? []).filter(({ $ref }) => $ref === undefined).map(typeOf);
+      return [...new Set(types)].join(' or ');
+    }
     return node.type === 'string' ? 'text' : node.type;
   };
   const walk = (node: Node, path: string): Row[] =>
@@ -56,12 +61,27 @@ export function configurationRows(schema: Node = configJsonSchema()): Row[] {
       const key = path === '' ? name : `${path}.${name}`;
       const field = plain(given);
       const own: Row = { key, type: typeOf(field), default: shownDefault(field), meaning: field.description ?? '' };
-      if (name === '$schema' || key === 'mcpServers') return [own];
-      const entry = typeof field.additionalProperties === 'object' ? resolve(field.additionalProperties) : undefined;
-      if (entry?.properties !== undefined) return [own, ...walk(entry, `${key}.NAME`)];
-      return field.properties === undefined ? [own] : [own, ...walk(field, key)];
+      return name === '$schema' || key === 'mcpServers' ? [own] : [own, ...inside(field, key)];
     });
-  return walk(schema, '');
+  /** What stands below a key: members of a map, entries under names of the operator's own, items of a list, one of several forms. */
+  const inside = (given: Node, key: string): Row[] => {
+    const { properties, additionalProperties, items, oneOf, anyOf } = plain(given);
+    const forms = oneOf ?? anyOf?.filter(({ $ref }) => $ref === undefined) ?? [];
+    return [
+      ...(properties === undefined ? [] : walk({ properties }, key)),
+      ...(typeof additionalProperties === 'object' ? inside(additionalProperties, `${key}.NAME`) : []),
+      ...(items === undefined ? [] : inside(items, key)),
+      ...forms.flatMap((form) => inside(form, key)),
+    ];
+  };
+  const rows = new Map<string, Row>();
+  for (const row of walk(schema, '')) {
+    const known = rows.get(row.key);
+    // A member that tells the forms of its parent apart has another value in each.
+    if (known === undefined) rows.set(row.key, row);
+    else if (known.type !== row.type) rows.set(row.key, { ...known, type: `${known.type}, ${row.type}` });
+  }
+  return [...rows.values()];
 }
 
 function shownDefault(field: Node): string {

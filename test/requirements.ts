@@ -292,6 +292,9 @@ export const requirements = {
   'trace:checked': { behavior: 'Malformed trace context is ignored, and baggage goes no further.' },
   'upstream:flood': { behavior: 'A server that floods stdout costs bounded memory, its own calls and nobody else’s.' },
   'edge:slow': { behavior: 'Slow connections are cut, and others are served meanwhile.' },
+  'egress:redirects': { behavior: 'No redirect of a server or issuer is followed.' },
+  'nats:closed': { behavior: 'The embedded nats-server has one loopback port and lets nobody in without a password.' },
+  'nats:names': { behavior: 'No name from outside adds a token, a wildcard or a line to a subject.' },
 } as const satisfies Readonly<Record<string, { readonly behavior: string }>>;
 
 export type RequirementId = keyof typeof requirements;

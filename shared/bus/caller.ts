@@ -6,6 +6,7 @@ import { createAbandonedOffers } from './abandoned-offers.ts';
 import { type Attempt, type AttemptOptions, type AttemptOutcome, brokerGone, type RefusedWhy } from './attempt.ts';
 import { startAttemptClock } from './attempt-clock.ts';
 import { createFrameReader } from './attempt-frames.ts';
+import { createAttemptKeys } from './attempt-keys.ts';
 import { proveCall } from './call-proof.ts';
 import { encodeOffer } from './encode-offer.ts';
 import { type Control, decodeMessage, encodeMessage, type Frame } from './frames.ts';
@@ -60,7 +61,7 @@ export function createCaller({ nc, subjects, ingress, log, callKeyOf }: CallerOp
     grant: (entry, chunks) =>
       control(entry.call.server, entry.instance, { k: 'credit', ingress, key: entry.key, chunks }),
   });
-  let counter = 0;
+  const newKey = createAttemptKeys();
   let lateFrames = 0;
   let pings = 0;
 
@@ -97,8 +98,7 @@ export function createCaller({ nc, subjects, ingress, log, callKeyOf }: CallerOp
   function attempt(call: Call, options: AttemptOptions): Promise<AttemptOutcome> {
     if (options.signal.aborted) return Promise.reject(options.signal.reason);
     if (!clock.connected) return Promise.reject(brokerGone());
-    counter += 1;
-    const key = counter.toString(36);
+    const key = newKey();
     const { subject, message, body } = encodeOffer(call, options, { ingress, key }, subjects);
     return new Promise((resolve, reject) => {
       const startedAt = performance.now();

@@ -5,6 +5,8 @@ import { exitCode, OperatorError } from '../errors.ts';
 import { inboxOf } from './roles.ts';
 
 export interface BusAddress {
+  /** What this NATS is called in files that outlive its address; absent: its hosts. */
+  readonly alias?: string | undefined;
   /** `nats://host:port`, several separated by commas; user and password may stand in the URL. */
   readonly url: string;
   readonly user?: string | undefined;
@@ -140,6 +142,11 @@ function follow(nc: NatsConnection, options: ConnectOptions): void {
       }
     }
   })();
+}
+
+/** Names a NATS by its alias or by its hosts, never by credentials. */
+export function nameOfBus(address: BusAddress): string {
+  return address.alias ?? [...splitUrls(address).servers].sort().join(',');
 }
 
 export function messageOf(error: unknown): string {

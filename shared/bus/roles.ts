@@ -2,7 +2,7 @@ import { token } from './subjects.ts';
 
 /**
  * What each kind of process may do on NATS. A worker reaches the subjects of its own server and no other; nobody may delete or purge the
- * audit. The embedded server is started with these lists, and docs/nats-permissions.md shows them for a server of one's own.
+ * audit. The embedded server is started with these lists, and docs/nats.md shows them for a server of one's own.
  */
 
 /** Subjects that a NATS user may publish to and subscribe to. */

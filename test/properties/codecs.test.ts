@@ -46,7 +46,7 @@ const members: fc.Arbitrary<JsonObject> = fc
   .map((given) =>
     JSON.parse(JSON.stringify(Object.fromEntries(Object.entries(given).filter(([name]) => !ours.has(name))))),
   );
-const meta = fc.dictionary(fc.constantFrom('vendor.example/a', 'traceparent', 'x'), json, { minKeys: 1, maxKeys: 3 });
+const meta = fc.dictionary(fc.constantFrom('vendor.example/a', 'trace', 'x'), json, { minKeys: 1, maxKeys: 3 });
 
 /** Every method whose request reaches a server, with what an agent has to say in it. */
 const requests: fc.Arbitrary<{ method: string; params: JsonObject }> = fc

@@ -41,7 +41,7 @@ export async function startEmbeddedNats(options: EmbeddedNatsOptions): Promise<E
   });
   return {
     server,
-    bus: { url: withCredentials(server) },
+    bus: { alias: 'embedded', url: withCredentials(server) },
     async busOf(name) {
       const user = userOf(name);
       const known = server.userOf(user) ?? (await server.addUser(user, rightsOf(name)));

@@ -5,7 +5,7 @@ import { auditMarks, auditProbeSubject } from '../../../shared/bus/audit-marks.t
 import { createAuditPublisher } from '../../../shared/bus/audit-publisher.ts';
 import { auditStreamNames, auditStreams } from '../../../shared/bus/audit-stream.ts';
 import type { Buckets } from '../../../shared/bus/buckets.ts';
-import { type BusAddress, connectBus } from '../../../shared/bus/connect.ts';
+import { type BusAddress, connectBus, nameOfBus } from '../../../shared/bus/connect.ts';
 import { flushed } from '../../../shared/bus/flush.ts';
 import type { Subjects } from '../../../shared/bus/subjects.ts';
 import type { Config } from '../../../shared/config/schema.ts';
@@ -79,7 +79,7 @@ export async function openAudit(options: AuditOptions): Promise<Audit> {
     names,
     subjects: { records: subjects.audits(), checkpoints: subjects.checkpoints() },
     shared: auditMarks(buckets),
-    local: fileMarks(join(directory, 'streams.json'), names.records),
+    local: fileMarks(join(directory, 'streams.json'), `${nameOfBus(bus)} ${names.records}`),
     log,
     limits() {
       const { maxBytes, maxAgeDays, replicas } = config().audit;

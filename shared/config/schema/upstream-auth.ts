@@ -33,7 +33,7 @@ const target = {
 };
 
 const clientCredentials = z.strictObject({
-  type: z.literal('client-credentials'),
+  type: z.literal('client-credentials').describe('How toolbus gets its tokens'),
   ...client,
   privateKey: z
     .string()
@@ -45,7 +45,7 @@ const clientCredentials = z.strictObject({
 });
 
 const enterpriseManaged = z.strictObject({
-  type: z.literal('enterprise-managed'),
+  type: z.literal('enterprise-managed').describe('How toolbus gets its tokens'),
   ...client,
   ...target,
   idp: z

@@ -219,10 +219,15 @@ test('modern edge - a request reaches handle without its envelope', async () => 
       progressToken: 'tok',
       [metaKey.clientInfo]: { name: 'c' },
       [metaKey.logLevel]: 'info',
-      traceparent: '00-1',
+      traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
       'x/y': 1,
     },
-    headers: { 'mcp-param-other': 'x', traceparent: '00-2', 'x-other': 'no', cookie: 'no' },
+    headers: {
+      'mcp-param-other': 'x',
+      traceparent: '00-0af7651916cd43dd8448eb211c80319d-b7ad6b7169203332-01',
+      'x-other': 'no',
+      cookie: 'no',
+    },
   });
   await send({ port: server.port, ...request });
   const [seen] = server.requests;
@@ -231,7 +236,7 @@ test('modern edge - a request reaches handle without its envelope', async () => 
     arguments: { a: [1, 'ü'] },
     requestState: 's',
     inputResponses: { q: {} },
-    _meta: { traceparent: '00-1', 'x/y': 1 },
+    _meta: { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', 'x/y': 1 },
   });
   assert.deepEqual(seen?.agent, {
     protocolVersion: '2026-07-28',
@@ -239,7 +244,10 @@ test('modern edge - a request reaches handle without its envelope', async () => 
     clientInfo: { name: 'c' },
     logLevel: 'info',
   });
-  assert.deepEqual(seen?.headers, { 'mcp-param-other': 'x', traceparent: '00-2' });
+  assert.deepEqual(seen?.headers, {
+    'mcp-param-other': 'x',
+    traceparent: '00-0af7651916cd43dd8448eb211c80319d-b7ad6b7169203332-01',
+  });
   assert.equal(seen?.wantsProgress, true);
   assert.equal(seen?.clientAddress, '127.0.0.1');
   assert.match(seen?.callId ?? '', /^[0-9A-HJKMNP-TV-Z]{26}$/);
