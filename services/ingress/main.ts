@@ -46,6 +46,8 @@ export interface Ingress {
 const drainMs = 10_000;
 /** New requests are answered `shutting_down` for this long before the listener closes, in milliseconds. */
 const lameDuckMs = 300;
+/** After the grace, for answers that say why they end. Milliseconds. */
+const lastAnswerMs = 1_000;
 
 /** Starts one ingress: bus, catalog, both listeners. Throws OperatorError when NATS or a port cannot be had. */
 export async function startIngress(options: IngressOptions): Promise<Ingress> {
@@ -138,8 +140,11 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
       // Agents on open connections learn it from an answer; only then does the listener close under those that are idle.
       await sleep(Math.min(lameDuckMs, graceMs));
       const forced = setTimeout(() => core.caller.close(), graceMs);
+      // A connection whose agent does not read its last answer, or never hung up, may not hold the process for ever.
+      const cut = setTimeout(() => publicServer.app.server.closeAllConnections(), graceMs + lastAnswerMs);
       await Promise.all([legacy.close(), publicServer.close()]);
       clearTimeout(forced);
+      clearTimeout(cut);
       await admin.close();
       stopEvents?.();
       audit?.event('writer_stopped', {});
