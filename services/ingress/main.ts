@@ -43,7 +43,8 @@ export interface Ingress {
   close(graceMs?: number): Promise<void>;
 }
 
-const drainMs = 10_000;
+/** With the goodbyes before and after, at most the 10 s of the contract. */
+const drainMs = 9_000;
 /** New requests are answered `shutting_down` for this long before the listener closes, in milliseconds. */
 const lameDuckMs = 300;
 /** After the grace, for answers that say why they end. Milliseconds. */

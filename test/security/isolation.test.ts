@@ -67,10 +67,7 @@ before(async () => {
 });
 
 after(async () => {
-  const t0 = Date.now();
-  console.log('AFTER');
   await gateway?.[Symbol.asyncDispose]();
-  console.log('GW', Date.now() - t0);
   await one?.[Symbol.asyncDispose]();
   await two?.[Symbol.asyncDispose]();
   await big?.[Symbol.asyncDispose]();

@@ -218,8 +218,12 @@ export class HttpExchange implements Dispatcher.DispatchHandler, OpenExchange {
   }
 
   private endRefused(body: JsonValue | undefined): void {
-    const { status, retryAfterMs, challenge } = this;
-    const refusal: Refusal = { status, body, retryAfterMs, ...(challenge !== undefined && { challenge }) };
+    const refusal: Refusal = {
+      status: this.status,
+      body,
+      retryAfterMs: this.retryAfterMs,
+      ...(this.challenge !== undefined && { challenge: this.challenge }),
+    };
     const cut = this.bytes > limits.errorBodyBytes;
     this.finish();
     if (cut) this.controller?.abort(new Error('the body of the error is too long'));
