@@ -1,5 +1,6 @@
 import { readRecord } from '../../shared/audit/read-record.ts';
 import type { AuditRecord } from '../../shared/audit/record.ts';
+import { matchesGlob } from '../../shared/glob.ts';
 
 /** Which records somebody wants to see. Values are exact; in `tool` a `*` stands for any text. */
 export interface RecordFilter {
@@ -78,18 +79,4 @@ function toolTest(wanted: string): { readonly exact: string | undefined; test(re
       return (server === undefined || record.server === server) && matches(record.tool);
     },
   };
-}
-
-/** `parts` are what stands between the stars. Linear in the text. */
-function matchesGlob(parts: readonly string[], text: string): boolean {
-  const [head = '', ...rest] = parts;
-  const tail = rest.pop() ?? '';
-  if (text.length < head.length + tail.length || !text.startsWith(head) || !text.endsWith(tail)) return false;
-  let at = head.length;
-  for (const part of rest) {
-    const found = text.indexOf(part, at);
-    if (found < 0 || found + part.length > text.length - tail.length) return false;
-    at = found + part.length;
-  }
-  return true;
 }

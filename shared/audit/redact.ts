@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto';
+import { matchesGlob } from '../glob.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../mcp/json.ts';
 import { sha256Hex } from './digest.ts';
 import type { Recorded } from './record.ts';
@@ -30,21 +31,6 @@ export function secretNames(patterns: readonly string[]): IsSecretName {
     }
     return verdict;
   };
-}
-
-function matchesGlob(parts: readonly string[], text: string): boolean {
-  const [head = '', ...rest] = parts;
-  if (rest.length === 0) return text === head;
-  const tail = rest[rest.length - 1] ?? '';
-  if (text.length < head.length + tail.length || !text.startsWith(head) || !text.endsWith(tail)) return false;
-  const end = text.length - tail.length;
-  let at = head.length;
-  for (const part of rest.slice(0, -1)) {
-    const found = text.indexOf(part, at);
-    if (found === -1 || found + part.length > end) return false;
-    at = found + part.length;
-  }
-  return true;
 }
 
 export interface RecordRule {

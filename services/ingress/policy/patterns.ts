@@ -1,3 +1,5 @@
+import { matchesGlob } from '../../../shared/glob.ts';
+
 /**
  * Patterns of the configuration: literal text in which `*` stands for any characters, none included. Case-sensitive.
  * Matching is linear in the text; nothing here makes a regular expression out of a pattern.
@@ -27,18 +29,6 @@ export function covers(pattern: string, prefix: string): boolean {
 }
 
 function globMatcher(pattern: string): Matcher {
-  const [head = '', ...rest] = pattern.split('*');
-  const tail = rest.pop() ?? '';
-  const middle = rest.filter((part) => part !== '');
-  return (text) => {
-    if (text.length < head.length + tail.length || !text.startsWith(head) || !text.endsWith(tail)) return false;
-    const end = text.length - tail.length;
-    let at = head.length;
-    for (const part of middle) {
-      const found = text.indexOf(part, at);
-      if (found === -1 || found + part.length > end) return false;
-      at = found + part.length;
-    }
-    return true;
-  };
+  const parts = pattern.split('*');
+  return (text) => matchesGlob(parts, text);
 }
