@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import type { AuditEntry } from '../../shared/audit/record.ts';
 import { connectBus, type NatsConnection } from '../../shared/bus/connect.ts';
@@ -96,6 +97,19 @@ test('audit reading - follows what is written later, and stops when it is told t
   await storeEntries(nc, entriesOfCall({ at: Date.now(), tool: 'fresh' }), { writer: 'LATER' });
   await reading;
   assert.deepEqual(seen, ['intent', 'outcome']);
+});
+
+test('audit reading - stops when it is told to although nothing comes', async () => {
+  verifies('audit:tail');
+  const stop = new AbortController();
+  const reading = (async () => {
+    const filter = compileFilter({ tool: 'never' });
+    for await (const _ of readRecords({ nc, stream, filter, last: 1, follow: true, signal: stop.signal }))
+      assert.fail();
+  })();
+  await sleep(300);
+  stop.abort();
+  await reading;
 });
 
 test('audit reading - says that there is no stream', async () => {

@@ -36,7 +36,7 @@ export async function consumeDurably(options: DurableConsumerOptions): Promise<v
 async function consume(options: DurableConsumerOptions): Promise<void> {
   const { signal } = options;
   const messages = await (await openConsumer(options)).consume({ max_messages: batchMessages });
-  const stop = () => void messages.close();
+  const stop = () => messages.stop();
   signal.addEventListener('abort', stop, { once: true });
   let batch: JsMsg[] = [];
   try {

@@ -48,7 +48,7 @@ export async function* readStream(
   const consumer = await openConsumer(nc, stream, end, options);
   if (!follow && (await consumer.info()).num_pending === 0) return;
   const messages = await consumer.consume({ max_messages: aheadMessages });
-  const stop = () => void messages.close();
+  const stop = () => messages.stop();
   signal?.addEventListener('abort', stop, { once: true });
   try {
     if (signal?.aborted) return;
