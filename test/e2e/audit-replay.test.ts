@@ -119,7 +119,7 @@ test('audit replay - sends to another toolbus by URL, with the rights of its key
     'replay',
     '--json',
     '--tool',
-    'price',
+    'stock',
     '--to',
     toolbus.ready.mcp,
     '--agent',
