@@ -10,12 +10,16 @@ import { until } from '../helpers/until.ts';
 import { verifies } from '../requirements.ts';
 
 const ann = agentWithKey();
-const configWith = (secret: string) => ({
+const secrets = [
+  'the first secret of this cluster, long enough',
+  'another secret: every session of before is unknown',
+] as const;
+const configWith = (secret: string, previousSecrets: readonly string[] = []) => ({
   servers: { scripted: fixtureCommand('scripted-upstream', ['--stdio']) },
   agents: { ann: ann.agent },
-  cluster: { secret },
+  cluster: { secret, previousSecrets },
 });
-const config = configWith('the first secret of this cluster, long enough');
+const config = configWith(secrets[0]);
 let nats: TestNats;
 let worker: Awaited<ReturnType<typeof startWorker>>;
 let ingress: Toolbus;
@@ -23,7 +27,8 @@ let port: string;
 
 before(async () => {
   nats = await startNats();
-  worker = await startWorker('scripted', nats.url, { config });
+  // It outlives the change of the secret by which calls are signed.
+  worker = await startWorker('scripted', nats.url, { config: configWith(secrets[1], [secrets[0]]) });
   ingress = await startIngress(nats.url, { config });
   port = new URL(ingress.ready.mcp).port;
 });
@@ -79,7 +84,7 @@ test('stdio, sessions - a gateway that knows the session no more gets a new one,
   await shim.initialize();
   assert.deepEqual((await shim.request('logging/setLevel', { level: 'error' })).error, undefined);
   await kill();
-  await restart(configWith('another secret: every session of before is unknown'));
+  await restart(configWith(secrets[1]));
   assert.match(textIn(await shim.request('tools/call', run('again'))), /^again by/);
   assert.match(shim.logs.join('\n'), /opened again/);
   assert.equal(shim.messages.filter(({ result }) => result?.['serverInfo'] !== undefined).length, 1);
