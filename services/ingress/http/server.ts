@@ -29,6 +29,7 @@ import { BodyTooLarge, readBody } from './read-body.ts';
 import { createStanding } from './standing.ts';
 import { createStreamableHttp } from './streamable-http.ts';
 import { openCertificate } from './tls.ts';
+import { followUnusedConnections } from './unused-connections.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -253,6 +254,7 @@ export async function createPublicServer(options: PublicServerOptions): Promise<
     return true;
   }
 
+  const unused = followUnusedConnections(app.server);
   const port = await listen(app, host, options.port, '--port');
   url = `${certificate ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
   return {
@@ -272,7 +274,10 @@ export async function createPublicServer(options: PublicServerOptions): Promise<
       standing.close();
       certificate?.close();
       // A connection that was busy when the server closed goes idle afterwards, and nobody else would end it.
-      const sweep = setInterval(() => app.server.closeIdleConnections(), 50);
+      const sweep = setInterval(() => {
+        app.server.closeIdleConnections();
+        unused.destroy();
+      }, 50);
       try {
         await app.close();
       } finally {

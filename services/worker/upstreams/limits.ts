@@ -29,6 +29,8 @@ export const limits = {
   unclaimedMs: 5_000,
   listChangedDebounceMs: 50,
   closeMs: 5_000,
+  /** A server is told that its session is over; whether it listens is its own affair. */
+  goodbyeMs: 1_000,
   /** A verdict on a server's eras older than this is asked again: a legacy one would succeed silently for ever. */
   verdictMs: 24 * 60 * 60 * 1000,
 } as const;

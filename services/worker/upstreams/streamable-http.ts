@@ -257,7 +257,7 @@ export function openStreamableHttp(options: StreamableHttpOptions): Connection {
       streams.clear();
       lingering.clear();
       standalone?.abort();
-      if (sessionId !== undefined) await endSession(client, [...session], limits.closeMs);
+      if (sessionId !== undefined) await endSession(client, [...session], limits.goodbyeMs);
     },
   };
 }
