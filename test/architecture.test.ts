@@ -24,9 +24,10 @@ const mayImport: ReadonlyArray<{ readonly area: string; readonly areas: readonly
   { area: 'services/', areas: ['shared/'] },
   { area: 'shared/errors.ts', areas: [] },
   { area: 'shared/re2.ts', areas: [] },
+  { area: 'shared/glob.ts', areas: [] },
   { area: 'shared/mcp/', areas: ['shared/errors.ts'] },
   { area: 'shared/bus/', areas: ['shared/mcp/', 'shared/errors.ts', 'shared/cancellation.ts'] },
-  { area: 'shared/audit/', areas: ['shared/mcp/', 'shared/errors.ts'] },
+  { area: 'shared/audit/', areas: ['shared/mcp/', 'shared/errors.ts', 'shared/glob.ts'] },
   { area: 'shared/config/', areas: ['shared/mcp/', 'shared/errors.ts', 'shared/re2.ts'] },
   { area: 'shared/', areas: ['shared/'] },
 ];
