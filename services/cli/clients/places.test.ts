@@ -8,7 +8,7 @@ const at = (
   env: Record<string, string>,
   home = platform === 'win32' ? 'C:\\Users\\ann' : '/home/ann',
 ) => {
-  const cwd = platform === 'win32' ? 'C:\\work' : '/work';
+  const cwd = platform === 'win32' ? 'C:\\work' : '/shop';
   return (client: ClientName, scope: Scope) => clients[client].file(scope, { platform, env, cwd, home });
 };
 
@@ -16,12 +16,12 @@ test('places - each client’s file on each system', () => {
   const linux = at('linux', {});
   assert.equal(linux('claude-desktop', 'user'), '/home/ann/.config/Claude/claude_desktop_config.json');
   assert.equal(linux('claude-desktop', 'project'), undefined);
-  assert.equal(linux('claude-code', 'project'), '/work/.mcp.json');
+  assert.equal(linux('claude-code', 'project'), '/shop/.mcp.json');
   assert.equal(linux('claude-code', 'user'), '/home/ann/.claude.json');
   assert.equal(linux('cursor', 'user'), '/home/ann/.cursor/mcp.json');
-  assert.equal(linux('cursor', 'project'), '/work/.cursor/mcp.json');
+  assert.equal(linux('cursor', 'project'), '/shop/.cursor/mcp.json');
   assert.equal(linux('vscode', 'user'), '/home/ann/.config/Code/User/mcp.json');
-  assert.equal(linux('vscode', 'project'), '/work/.vscode/mcp.json');
+  assert.equal(linux('vscode', 'project'), '/shop/.vscode/mcp.json');
 
   const mac = at('darwin', { HOME: '/Users/ann', XDG_CONFIG_HOME: '/ignored' });
   const support = '/Users/ann/Library/Application Support';
