@@ -5,14 +5,14 @@ import { verifies } from '../../../test/requirements.ts';
 import { entriesOfCall } from '../testing/recorded.ts';
 import { inOrderOfIntent } from './in-order.ts';
 
-async function replayed(entries: readonly AuditEntry[]): Promise<string[]> {
+async function replayed(entries: readonly AuditEntry[], wanted?: string): Promise<string[]> {
   async function* records() {
     for (const [at, entry] of entries.entries()) {
       yield { record: { ...entry, writer: 'W', seq: at + 1, prev: '' } as AuditRecord };
     }
   }
   const seen: string[] = [];
-  for await (const call of inOrderOfIntent(records())) {
+  for await (const call of inOrderOfIntent(records(), wanted)) {
     seen.push('skipped' in call ? `${call.target}: ${call.skipped}` : call.target);
   }
   return seen;
@@ -32,6 +32,14 @@ test('replay order - a call without outcome holds nobody up for ever, and is not
   const skipped = 'lost: had no answer to compare with';
   assert.deepEqual(await replayed([lost, ...late]), [skipped, 'late']);
   assert.deepEqual(await replayed([lost]), [skipped]);
+});
+
+test('replay order - of calls that ended in one way only, others are not even counted', async () => {
+  verifies('audit:replay');
+  const bad = entriesOfCall({ at: 1_000, tool: 'bad', outcome: 'tool_error' });
+  const good = entriesOfCall({ at: 1_001, tool: 'good' });
+  assert.deepEqual(await replayed([...bad, ...good], 'ok'), ['good']);
+  assert.deepEqual(await replayed([...bad, ...good], 'tool_error'), ['bad']);
 });
 
 test('replay order - says why a call cannot be made again', async () => {

@@ -11,17 +11,18 @@ const longestCallMs = 10 * 60_000;
 
 /**
  * Calls in the order in which they were asked, each with its outcome. A call is handed on when it and all before it have ended, so memory holds what was
- * in flight at the same time.
+ * in flight at the same time. `wanted`: only calls that ended so.
  */
 export async function* inOrderOfIntent(
   records: AsyncIterable<{ readonly record: AuditRecord }>,
+  wanted?: string,
 ): AsyncIterable<RecordedCall | SkippedCall> {
   const waiting = new Map<string, Waiting>();
   function* ready(now: number): Iterable<RecordedCall | SkippedCall> {
     for (const [call, { intent, outcome }] of waiting) {
       if (outcome === undefined && now - Date.parse(intent.time) < longestCallMs) return;
       waiting.delete(call);
-      yield recordedCall(intent, outcome);
+      if (wanted === undefined || outcome?.outcome === wanted) yield recordedCall(intent, outcome);
     }
   }
   for await (const { record } of records) {

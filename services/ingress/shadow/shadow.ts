@@ -1,3 +1,4 @@
+import { ignoredFor } from '../../../shared/audit/ignore-rules.ts';
 import { type Difference, diffJson } from '../../../shared/audit/json-diff.ts';
 import { replayMetaKey } from '../../../shared/audit/meta.ts';
 import type { Config } from '../../../shared/config/schema.ts';
@@ -59,7 +60,7 @@ export function withShadow(handle: Handle, deps: ShadowDeps): Handle {
       receivedAt: performance.now(),
       onNotification: () => undefined,
     });
-    const differences = differencesOf(before, reply, answer, ignoredFor(config(), source));
+    const differences = differencesOf(before, reply, answer, ignoredFor(config().audit.replay.ignore, source));
     if (differences.length === 0) return 'same';
     const named = differences.slice(0, namedDifferences).map(({ path, before: old, after }) => ({
       path,
@@ -139,12 +140,6 @@ function differencesOf(
   if (ended(reply) !== ended(answer)) return [{ path: '', before: ended(reply), after: ended(answer) }];
   const after = answer.kind === 'result' ? parse(answer.body) : undefined;
   return before === undefined || after === undefined ? [] : diffJson(before, after, ignore);
-}
-
-function ignoredFor({ audit }: Config, { server, tool }: Source): readonly string[] {
-  return Object.entries(audit.replay.ignore).flatMap(([pattern, pointers]) =>
-    anyOf([pattern])(`${server}__${tool}`) ? pointers : [],
-  );
 }
 
 function parse(body: Uint8Array | string): JsonObject | undefined {

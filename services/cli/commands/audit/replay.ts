@@ -1,6 +1,6 @@
 import { join } from 'node:path';
+import { ignoredFor } from '../../../../shared/audit/ignore-rules.ts';
 import { resolveRuntime } from '../../../../shared/config/runtime.ts';
-import type { Config } from '../../../../shared/config/schema.ts';
 import { exitCode, OperatorError } from '../../../../shared/errors.ts';
 import { createProcessId } from '../../../../shared/ids.ts';
 import { type FoundRecord, readRecords } from '../../../audit/read-records.ts';
@@ -9,11 +9,10 @@ import { inOrderOfIntent } from '../../../audit/replay/in-order.ts';
 import { createPace } from '../../../audit/replay/pace.ts';
 import type { RecordedCall, SkipReason } from '../../../audit/replay/recorded-call.ts';
 import { replay } from '../../../audit/replay/run.ts';
-import { createRun, type RunFacts, type RunResult, readResults, resumeRun } from '../../../audit/replay/run-store.ts';
+import { createRun, type RunFacts, readResults, resumeRun } from '../../../audit/replay/run-store.ts';
 import { summarize } from '../../../audit/replay/summary.ts';
 import { type Survey, survey } from '../../../audit/replay/survey.ts';
 import { parseMoment } from '../../../audit/time-argument.ts';
-import { anyOf } from '../../../ingress/policy/patterns.ts';
 import { createProgressBar } from '../../output/progress.ts';
 import { withCore } from '../with-core.ts';
 import type { FilterFlags } from './filter-flags.ts';
@@ -58,7 +57,7 @@ export async function runAuditReplay(flags: ReplayFlags): Promise<number> {
       resumed === undefined ? destinations(flags.server ?? [], [...seen.calls.keys()], isKnown) : asked.servers;
     const facts = { ...asked, servers };
     await withTarget(flags, facts, seen, stop.signal, async (target) => {
-      const calls = inOrderOfIntent(onlyFrom(recordsOf(audit, facts), servers));
+      const calls = inOrderOfIntent(onlyFrom(recordsOf(audit, facts), servers), facts.filter.outcome);
       const verdictOn = (call: RecordedCall) => whyNot(call, target, facts.all);
       const catalog = catalogChanges(seen, target);
       if (flags.dryRun === true) return printDryRun(flags, calls, verdictOn, catalog, target.name);
@@ -75,7 +74,10 @@ export async function runAuditReplay(flags: ReplayFlags): Promise<number> {
         signal: stop.signal,
         verdictOn,
         issue: (call) => target.issue(call, target.serverFor(call.server) ?? call.server),
-        ignoreFor: ignoreRules(audit.config, facts.ignore),
+        ignoreFor: ({ server, target: tool }) => [
+          ...facts.ignore,
+          ...ignoredFor(audit.config.audit.replay.ignore, { server, tool }),
+        ],
         onResult({ same, different, failed, skipped }) {
           const note = `${same} same, ${different} different, ${failed} failed, ${skipped} skipped`;
           bar.show(done.size + same + different + failed + skipped, total, note);
@@ -117,19 +119,15 @@ function factsOf(flags: ReplayFlags): RunFacts {
   };
 }
 
-/** Intents and outcomes of the range, and the events that tell of catalogs. Filters that only outcomes or only intents could match are applied to both. */
+/** Intents and outcomes of the range, and the events that tell of catalogs. How a call ended is known when both are joined. */
 async function* recordsOf({ nc, names }: OpenAudit, { filter }: RunFacts): AsyncIterable<FoundRecord> {
-  const { since, until, outcome, ...ofBoth } = filter;
-  const chosen = compileFilter(ofBoth);
-  const wantsAll = Object.values(ofBoth).every((value) => value === undefined);
-  const everything = compileFilter({});
-  const range = { nc, stream: names.records, since, until };
-  for await (const found of readRecords({ ...range, filter: wantsAll ? chosen : everything })) {
+  const { since, until, outcome: _ofCalls, ...ofRecords } = filter;
+  const chosen = compileFilter(ofRecords);
+  for await (const found of readRecords({ nc, stream: names.records, since, until, filter: compileFilter({}) })) {
     const { record, line } = found;
     if (Date.parse(record.time) < (since ?? 0)) continue;
     // An outcome may come after the end of the range in which its call was asked.
     if (record.kind !== 'outcome' && Date.parse(record.time) >= (until ?? Number.POSITIVE_INFINITY)) continue;
-    if (record.kind === 'outcome' && outcome !== undefined && record.outcome !== outcome) continue;
     if (record.kind === 'event' || chosen.match(line) !== undefined) yield found;
   }
 }
@@ -182,15 +180,3 @@ function callsOf({ calls }: Survey, servers: Readonly<Record<string, string>>): 
   const all = Object.keys(servers).length === 0;
   return [...calls].reduce((sum, [server, count]) => (all || Object.hasOwn(servers, server) ? sum + count : sum), 0);
 }
-
-function ignoreRules(config: Config, more: readonly string[]): (call: RecordedCall) => readonly string[] {
-  const rules = Object.entries(config.audit.replay.ignore).map(
-    ([pattern, pointers]) => [anyOf([pattern]), pointers] as const,
-  );
-  return ({ server, target }) => [
-    ...more,
-    ...rules.flatMap(([matches, pointers]) => (matches(`${server}__${target}`) ? pointers : [])),
-  ];
-}
-
-export type { RunResult };
