@@ -1,12 +1,13 @@
 import type { NatsConnection } from '@nats-io/transport-node';
 import { GatewayError } from '../errors.ts';
+import type { ShortLivedMap } from '../short-lived.ts';
 import { type Attempt, brokerGone, type RefusedWhy } from './attempt.ts';
 import { busLimits } from './limits.ts';
 import type { Peers } from './peers.ts';
 
 export interface AttemptClockOptions {
   readonly nc: NatsConnection;
-  readonly attempts: ReadonlyMap<string, Attempt>;
+  readonly attempts: ShortLivedMap<string, Attempt>;
   readonly peers: Peers<Attempt>;
   /** Tells the process to stop what it runs. */
   stop(entry: Attempt): void;

@@ -1,4 +1,5 @@
 import { createInbox, headers, type Msg, type NatsConnection } from '@nats-io/transport-node';
+import { ShortLivedMap } from '../short-lived.ts';
 import { readJsonObject } from './json-bytes.ts';
 
 /** What JetStream said to a published message. */
@@ -42,7 +43,7 @@ export const publishRefusal = { wrongLastSequence } as const;
 
 export function createAuditPublisher(nc: NatsConnection, inboxPrefix?: string): AuditPublisher {
   const inbox = createInbox(inboxPrefix);
-  const waiting = new Map<string, (ack: PublishAck) => void>();
+  const waiting = new ShortLivedMap<string, (ack: PublishAck) => void>();
   const listeners = new Set<(connected: boolean) => void>();
   let counter = 0;
   let connected = true;

@@ -2,6 +2,7 @@ import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import type { Logger } from 'pino';
 import { GatewayError } from '../errors.ts';
 import type { Call } from '../mcp/call.ts';
+import { ShortLivedMap } from '../short-lived.ts';
 import { createAbandonedOffers } from './abandoned-offers.ts';
 import { type Attempt, type AttemptOptions, type AttemptOutcome, brokerGone, type RefusedWhy } from './attempt.ts';
 import { startAttemptClock } from './attempt-clock.ts';
@@ -48,7 +49,7 @@ const noResponders = 503;
 
 export function createCaller({ nc, subjects, ingress, log, callKeyOf }: CallerOptions): Caller {
   const outbox = createOutbox(nc, log);
-  const attempts = new Map<string, Attempt>();
+  const attempts = new ShortLivedMap<string, Attempt>();
   const peers = createPeers<Attempt>(probe, lose);
   const abandoned = createAbandonedOffers();
   const freeListeners = new Set<(server: string, instance: string) => void>();

@@ -1,7 +1,12 @@
+import { ShortLivedMap } from '../short-lived.ts';
 import { busLimits } from './limits.ts';
 
+interface Keyed {
+  readonly key: string;
+}
+
 /** The worker processes that run calls of this ingress, and when each was last heard of. */
-export interface Peers<Item> {
+export interface Peers<Item extends Keyed> {
   /** The process took a call. */
   add(instance: string, server: string, item: Item): void;
   remove(instance: string, item: Item): void;
@@ -21,9 +26,9 @@ export interface Peers<Item> {
   forgiveAll(): void;
 }
 
-interface Peer<Item> {
+interface Peer<Item extends Keyed> {
   readonly server: string;
-  readonly items: Set<Item>;
+  readonly items: ShortLivedMap<string, Item>;
   lastSeen: number;
   probed: boolean;
 }
@@ -31,7 +36,7 @@ interface Peer<Item> {
 /** A process without calls is forgotten after this time, in milliseconds. */
 const idleMs = 60_000;
 
-export function createPeers<Item>(
+export function createPeers<Item extends Keyed>(
   probe: (server: string, instance: string) => void,
   onLost: (instance: string) => void,
 ): Peers<Item> {
@@ -53,15 +58,15 @@ export function createPeers<Item>(
     add(instance, server, item) {
       let peer = peers.get(instance);
       if (peer === undefined) {
-        peer = { server, items: new Set(), lastSeen: 0, probed: false };
+        peer = { server, items: new ShortLivedMap(), lastSeen: 0, probed: false };
         peers.set(instance, peer);
       }
-      peer.items.add(item);
+      peer.items.set(item.key, item);
       peer.lastSeen = performance.now();
       peer.probed = false;
     },
     remove(instance, item) {
-      peers.get(instance)?.items.delete(item);
+      peers.get(instance)?.items.delete(item.key);
     },
     seen(instance) {
       const peer = peers.get(instance);
@@ -69,7 +74,7 @@ export function createPeers<Item>(
       peer.lastSeen = performance.now();
       peer.probed = false;
     },
-    items: (instance) => peers.get(instance)?.items ?? [],
+    items: (instance) => peers.get(instance)?.items.values() ?? [],
     doubt(instance) {
       const peer = peers.get(instance);
       if (peer === undefined || peer.probed) return;
@@ -78,7 +83,7 @@ export function createPeers<Item>(
     lose(instance) {
       const peer = peers.get(instance);
       peers.delete(instance);
-      return peer === undefined ? [] : [...peer.items];
+      return peer === undefined ? [] : [...peer.items.values()];
     },
     watch(now) {
       for (const [instance, peer] of peers) watchOne(instance, peer, now);

@@ -1,5 +1,6 @@
 import { type Cancellation, createCancellation } from '../cancellation.ts';
 import type { Call } from '../mcp/call.ts';
+import { ShortLivedMap } from '../short-lived.ts';
 import type { Offer } from './frames.ts';
 import { busLimits } from './limits.ts';
 import { type Credit, createCredit } from './send-result.ts';
@@ -43,8 +44,8 @@ export interface TakenCalls extends Iterable<TakenCall> {
 }
 
 export function createTakenCalls(): TakenCalls {
-  const calls = new Map<string, TakenCall>();
-  const line = new Set<TakenCall>();
+  const calls = new ShortLivedMap<string, TakenCall>();
+  const line = new ShortLivedMap<string, TakenCall>();
   /** Unique in this process, whose own id is proved as well. */
   let challenges = 0;
   const nameOf = (ingress: string, key: string) => `${ingress}.${key}`;
@@ -81,20 +82,21 @@ export function createTakenCalls(): TakenCalls {
         startedAt: now,
       };
       calls.set(nameOf(ingress, key), entry);
-      if (state === 'waiting') line.add(entry);
+      if (state === 'waiting') line.set(nameOf(ingress, key), entry);
       return entry;
     },
     reserve(entry) {
-      line.delete(entry);
+      line.delete(nameOf(entry.ingress, entry.key));
       entry.state = 'reserved';
       entry.until = performance.now() + busLimits.reservationMs;
     },
     remove(entry) {
-      line.delete(entry);
-      return calls.delete(nameOf(entry.ingress, entry.key));
+      const name = nameOf(entry.ingress, entry.key);
+      line.delete(name);
+      return calls.delete(name);
     },
     firstWaiting() {
-      const [first] = line;
+      const [first] = line.values();
       return first;
     },
     runningOf(ingress) {

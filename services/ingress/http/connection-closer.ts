@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { ShortLivedSet } from '../../../shared/short-lived.ts';
 
 /** Makes the last answer on each connection say so. */
 export interface ConnectionCloser {
@@ -10,15 +11,15 @@ export interface ConnectionCloser {
  * that sends its next request on a connection which closes under it could not know whether that request was read.
  */
 export function createConnectionCloser(stopping: AbortSignal): ConnectionCloser {
-  const open = new Set<ServerResponse>();
+  const open = new ShortLivedSet<ServerResponse>();
   stopping.addEventListener('abort', () => {
-    for (const response of open) response.shouldKeepAlive = false;
+    for (const response of open.values()) response.shouldKeepAlive = false;
   });
   return {
     add(response) {
       if (stopping.aborted) response.shouldKeepAlive = false;
-      open.add(response);
-      response.once('close', () => open.delete(response));
+      const membership = open.add(response);
+      response.once('close', () => membership.remove());
     },
   };
 }

@@ -1,6 +1,7 @@
 import type { CancelSignal } from '../../../shared/cancellation.ts';
 import type { Call } from '../../../shared/mcp/call.ts';
 import { type JsonRpcRequest, type RequestId, rpcCode } from '../../../shared/mcp/json-rpc.ts';
+import { ShortLivedSet } from '../../../shared/short-lived.ts';
 import type { LegacyCall } from './legacy-call.ts';
 import { limits } from './limits.ts';
 import type { Peer } from './peer.ts';
@@ -22,7 +23,7 @@ type Habit = 'quiet' | 'asks';
  * was never called before gets a moment to show whether it asks. Where it stays open whose a question is, nobody is asked: never an agent for another one's call.
  */
 export class CallLease {
-  private readonly running = new Set<LegacyCall>();
+  private readonly running = new ShortLivedSet<LegacyCall>();
   private readonly habits = new Map<string, Habit>();
   private readonly waiting = new Set<() => void>();
   private readonly peer: Peer;
@@ -37,9 +38,7 @@ export class CallLease {
 
   /** The only call that runs. */
   get sole(): LegacyCall | undefined {
-    if (this.running.size !== 1) return undefined;
-    const [only] = this.running;
-    return only;
+    return this.running.size === 1 ? this.running.oldest : undefined;
   }
 
   get isIdle(): boolean {
@@ -47,7 +46,7 @@ export class CallLease {
   }
 
   find(is: (call: LegacyCall) => boolean): LegacyCall | undefined {
-    for (const call of this.running) if (is(call)) return call;
+    for (const call of this.running.values()) if (is(call)) return call;
     return undefined;
   }
 
@@ -59,7 +58,7 @@ export class CallLease {
     const isNew = this.shared && habit === undefined && isAskable(call);
     if (habit !== 'asks' && !isNew) return true;
     const now = performance.now();
-    for (const other of this.running) {
+    for (const other of this.running.values()) {
       if (other.isWaiting) continue;
       const known = this.habits.get(habitKey(other.call));
       if (known === 'asks' && habit === 'asks') return false;
@@ -75,11 +74,11 @@ export class CallLease {
   }
 
   started(call: LegacyCall): void {
-    this.running.add(call);
+    call.running = this.running.add(call);
   }
 
   ended(call: LegacyCall, how: 'answered' | 'gaveUp'): void {
-    if (!this.running.delete(call)) return;
+    if (!call.running?.remove()) return;
     if (how === 'answered' && !call.hasAsked) this.learn(call.call, 'quiet');
     for (const one of [...this.unclaimed]) {
       // Who was given up may have asked, and waits no longer.
@@ -102,7 +101,7 @@ export class CallLease {
 
   /** Who waits for an answer asks nothing else meanwhile. */
   private candidates(): Set<LegacyCall> {
-    const all = [...this.running];
+    const all = this.running.values();
     const free = all.filter((call) => !call.isWaiting);
     return new Set(free.length > 0 ? free : all);
   }

@@ -8,6 +8,7 @@ import type {
   JsonRpcResult,
   RequestId,
 } from '../../../shared/mcp/json-rpc.ts';
+import type { Membership } from '../../../shared/short-lived.ts';
 import { abortError } from './abort.ts';
 import type { HeldCalls } from './held-calls.ts';
 import { blame, legacyAnswer, legacyParams } from './legacy-answers.ts';
@@ -44,6 +45,8 @@ const heldNotifications = 64;
  */
 export class LegacyCall implements Waiter {
   readonly startedAt = performance.now();
+  /** While the server works on it; the lease keeps it here. */
+  running: Membership | undefined;
   private current: Call;
   private readonly peer: Peer;
   private readonly hooks: LegacyCallOptions;

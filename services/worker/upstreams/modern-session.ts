@@ -9,6 +9,7 @@ import {
 } from '../../../shared/mcp/json-rpc.ts';
 import type { HeaderParam } from '../../../shared/mcp/mcp-headers.ts';
 import { metaKey } from '../../../shared/mcp/meta.ts';
+import { type Membership, ShortLivedSet } from '../../../shared/short-lived.ts';
 import { abortError } from './abort.ts';
 import { createListener } from './listen.ts';
 import { addParamHeaders, modernHeaders, modernParams } from './modern-request.ts';
@@ -40,7 +41,7 @@ export interface ModernSessionOptions {
 export function openModernSession(options: ModernSessionOptions): Session {
   const { peer, introduction, transport, gateway, events } = options;
   const { protocolVersion } = introduction;
-  const running = new Set<ModernCall>();
+  const running = new ShortLivedSet<ModernCall>();
   const envelope: JsonObject = {
     [metaKey.protocolVersion]: protocolVersion,
     [metaKey.clientCapabilities]: {},
@@ -75,7 +76,7 @@ export function openModernSession(options: ModernSessionOptions): Session {
       if (kind !== undefined) return events.onListChanged(kind);
       if (method === 'notifications/resources/updated') return events.onResourceUpdated(withoutSubscription(params));
       if (method === 'notifications/subscriptions/acknowledged') return listener.acknowledged(params, origin);
-      const call = origin instanceof ModernCall ? origin : soleOf(running);
+      const call = origin instanceof ModernCall ? origin : running.size === 1 ? running.oldest : undefined;
       call?.onNotification(notification);
     },
     onClosed(error) {
@@ -91,6 +92,7 @@ export function openModernSession(options: ModernSessionOptions): Session {
     private readonly resolve: (answer: UpstreamAnswer) => void;
     private readonly reject: (error: GatewayError) => void;
     private id = 0;
+    private running: Membership | undefined;
     private refreshed = false;
 
     constructor(
@@ -110,7 +112,7 @@ export function openModernSession(options: ModernSessionOptions): Session {
         this.reject(abortError(this.options.signal, 'no'));
         return;
       }
-      running.add(this);
+      this.running = running.add(this);
       this.options.signal.addEventListener('abort', this.onAbort, { once: true });
       this.send();
     }
@@ -159,7 +161,7 @@ export function openModernSession(options: ModernSessionOptions): Session {
     }
 
     private again(): void {
-      if (running.has(this)) this.send();
+      if (this.running !== undefined) this.send();
     }
 
     private readonly onAbort = (): void => {
@@ -170,7 +172,9 @@ export function openModernSession(options: ModernSessionOptions): Session {
     };
 
     private settle(tell: () => void, result?: JsonObject): void {
-      if (!running.delete(this)) return;
+      if (this.running === undefined) return;
+      this.running.remove();
+      this.running = undefined;
       this.options.signal.removeEventListener('abort', this.onAbort);
       const type = result?.['resultType'];
       if (type !== undefined && (typeof type !== 'string' || type === '')) {
@@ -225,10 +229,4 @@ function withoutSubscription(params: JsonObject): JsonObject {
   const { [metaKey.subscriptionId]: _ours, ...rest } = meta;
   const { _meta, ...others } = params;
   return Object.keys(rest).length === 0 ? others : { ...others, _meta: rest };
-}
-
-function soleOf<T>(running: ReadonlySet<T>): T | undefined {
-  if (running.size !== 1) return undefined;
-  const [only] = running;
-  return only;
 }

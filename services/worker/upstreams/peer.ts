@@ -10,6 +10,7 @@ import {
   type RpcError,
   rpcCode,
 } from '../../../shared/mcp/json-rpc.ts';
+import { ShortLivedMap } from '../../../shared/short-lived.ts';
 import type { Connection, Receiver } from './connection.ts';
 
 /** Who waits for the answer to one request. Exactly one of `onAnswer` and `onLost` is called, once. */
@@ -43,7 +44,7 @@ export interface RequestOptions {
 export class Peer implements Receiver {
   /** Messages that were no messages, answered nothing or came twice. */
   strays = 0;
-  private readonly waiting = new Map<number, Waiter>();
+  private readonly waiting = new ShortLivedMap<number, Waiter>();
   private connection: Connection | undefined;
   private listener: PeerListener;
   private lastId = 0;

@@ -3,6 +3,7 @@ import { GatewayError } from '../../../shared/errors.ts';
 import type { JsonValue } from '../../../shared/mcp/json.ts';
 import type { JsonRpcMessage } from '../../../shared/mcp/json-rpc.ts';
 import { mcpHeader } from '../../../shared/mcp/mcp-headers.ts';
+import { ShortLivedMap } from '../../../shared/short-lived.ts';
 import type { Connection, Receiver } from './connection.ts';
 import type { HttpClient } from './http-client.ts';
 import type { ExchangeSink, OpenExchange, Refusal } from './http-exchange.ts';
@@ -26,8 +27,8 @@ const maxResumes = 5;
 /** Streamable HTTP of either era: every request is a POST with a stream of its own. */
 export function openStreamableHttp(options: StreamableHttpOptions): Connection {
   const { client, receiver, era } = options;
-  const streams = new Map<number, RequestStream>();
-  const lingering = new Set<RequestStream>();
+  const streams = new ShortLivedMap<number, RequestStream>();
+  const lingering = new ShortLivedMap<number, RequestStream>();
   const timers = new Set<NodeJS.Timeout>();
   let lingerTimer: NodeJS.Timeout | undefined;
   let session: string[] = [];
@@ -52,17 +53,17 @@ export function openStreamableHttp(options: StreamableHttpOptions): Connection {
   }
 
   function linger(stream: RequestStream): void {
-    lingering.add(stream);
+    lingering.set(stream.id, stream);
     lingerTimer ??= setTimeout(() => {
       lingerTimer = undefined;
-      for (const one of lingering) one.abort();
+      for (const one of lingering.values()) one.abort();
       lingering.clear();
     }, lingerMs).unref();
   }
 
   /** One request, over the POST that carried it and the GETs that resumed it (2025-11-25, basic/transports, "Resumability and Redelivery"). */
   class RequestStream implements ExchangeSink {
-    private readonly id: number;
+    readonly id: number;
     private readonly initialize: boolean;
     private exchange: OpenExchange | undefined;
     private lastEventId: string | undefined;
@@ -110,7 +111,7 @@ export function openStreamableHttp(options: StreamableHttpOptions): Connection {
     }
 
     onEnd(): void {
-      lingering.delete(this);
+      lingering.delete(this.id);
       if (this.answered) return;
       this.resumeOr(() =>
         this.streaming
@@ -120,7 +121,7 @@ export function openStreamableHttp(options: StreamableHttpOptions): Connection {
     }
 
     onFailed(error: GatewayError): void {
-      lingering.delete(this);
+      lingering.delete(this.id);
       if (this.answered) return;
       if (error.reason === 'bad_upstream_output') this.lose(error);
       else this.resumeOr(() => error);
@@ -253,7 +254,7 @@ export function openStreamableHttp(options: StreamableHttpOptions): Connection {
       closed = true;
       for (const timer of timers) clearTimeout(timer);
       clearTimeout(lingerTimer);
-      for (const stream of [...streams.values(), ...lingering]) stream.abort();
+      for (const stream of [...streams.values(), ...lingering.values()]) stream.abort();
       streams.clear();
       lingering.clear();
       standalone?.abort();

@@ -1,5 +1,6 @@
 import { type Cancellation, type CancelSignal, createCancellation } from '../../../../shared/cancellation.ts';
 import type { RequestId } from '../../../../shared/mcp/json-rpc.ts';
+import { ShortLivedMap } from '../../../../shared/short-lived.ts';
 import type { SessionLines } from '../../sessions/session-lines.ts';
 import { readNote } from '../../sessions/session-notes.ts';
 import type { KeepAlive, Quiet } from '../keep-alive.ts';
@@ -41,13 +42,13 @@ interface Running {
 }
 
 interface SessionFlights {
-  readonly running: Map<RequestId, Running>;
+  readonly running: ShortLivedMap<RequestId, Running>;
   readonly quick: Quiet;
   leave: (() => void) | undefined;
 }
 
 export function createInFlight(lines: SessionLines, keepAlive: KeepAlive): InFlight {
-  const sessions = new Map<string, SessionFlights>();
+  const sessions = new ShortLivedMap<string, SessionFlights>();
 
   const forget = (sessionKey: string, session: SessionFlights) => {
     sessions.delete(sessionKey);
@@ -72,7 +73,7 @@ export function createInFlight(lines: SessionLines, keepAlive: KeepAlive): InFli
 
   const open = (sessionKey: string): SessionFlights => {
     const session: SessionFlights = {
-      running: new Map(),
+      running: new ShortLivedMap(),
       leave: undefined,
       quick: {
         lastWrite: performance.now(),
