@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { isTestFile, root, sourceFiles } from './helpers/source-files.ts';
-import { requirements } from './requirements.ts';
+import { requirements, subjects } from './requirements.ts';
 
 test('requirements - every one is cited by a test', () => {
   const cited = new Set<string>();
@@ -15,4 +15,9 @@ test('requirements - every one is cited by a test', () => {
   }
   const uncited = Object.keys(requirements).filter((id) => !cited.has(id));
   assert.deepEqual(uncited, [], 'requirements that no test verifies');
+});
+
+test('requirements - no id stands in the files of two subjects', () => {
+  const ids = Object.values(subjects).flatMap((rows) => Object.keys(rows));
+  assert.deepEqual(ids.toSorted(), Object.keys(requirements).toSorted());
 });

@@ -1,17 +1,29 @@
 // Finds test files and hands them to node's own runner: `node test/run.mjs unit e2e …`. Node 20's runner takes no glob patterns.
 import { spawn } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
 import path from 'node:path';
+import { pathToFileURL } from 'node:url';
 
-/** Folders of each suite, and how many files run at once: those that start whole gateways get the machine to themselves. */
+/** Tests of gateways wait more than they compute, so that two files at once cost none of them time; more would, on two cores. */
+const atOnce = Math.max(2, Math.min(4, Math.floor(availableParallelism() / 2)));
+
+/**
+ * Folders of each suite, and how many files run at once. `alone`: files that measure, or kill at random, have the machine to themselves.
+ * `together`: so many files share a process, since most of the time of a small one is the loading of the product.
+ */
 const suites = {
-  unit: { folders: ['shared', 'services', 'test/properties'], concurrency: 2 },
-  structure: { folders: ['test'], deep: false, concurrency: 2 },
+  unit: { folders: ['shared', 'services', 'test/properties'], concurrency: atOnce, together: 8 },
+  structure: { folders: ['test'], deep: false, concurrency: atOnce },
   deploy: { folders: ['test/deploy', 'test/bench'], concurrency: 1 },
-  integration: { folders: ['test/integration'], concurrency: 1 },
-  security: { folders: ['test/security'], concurrency: 1 },
-  e2e: { folders: ['test/e2e', 'test/helpers', 'test/fixtures'], concurrency: 1 },
-  conformance: { folders: ['test/conformance'], concurrency: 1 },
+  integration: {
+    folders: ['test/integration'],
+    concurrency: atOnce,
+    alone: /\/(audit|fair-turns|limits-[a-z]+|nemesis|sharing|worker-kills)\.test\.ts$/,
+  },
+  security: { folders: ['test/security'], concurrency: atOnce },
+  e2e: { folders: ['test/e2e', 'test/helpers', 'test/fixtures'], concurrency: atOnce },
+  conformance: { folders: ['test/conformance'], concurrency: atOnce },
   chaos: { folders: ['test/chaos'], concurrency: 1 },
 };
 
@@ -29,18 +41,57 @@ function testsIn(folder, deep) {
   });
 }
 
+/** Hooks outside a `describe` are those of all tests of a process: a file that has any gets one for itself. */
+function hasHooks(file) {
+  return /^(before|after|beforeEach|afterEach)\(/m.test(readFileSync(file, 'utf8'));
+}
+
+/** Writes modules that import `size` files each. Neighbours share more than strangers, so the order is kept. */
+function gather(files, size, folder) {
+  const alone = files.filter(hasHooks);
+  const shared = files.filter((file) => !alone.includes(file));
+  const modules = [];
+  for (let at = 0; at < shared.length; at += size) {
+    const imports = shared.slice(at, at + size).map((file) => `import ${JSON.stringify(pathToFileURL(file).href)};\n`);
+    const module = path.join(folder, `${modules.length}.test.mjs`);
+    writeFileSync(module, imports.join(''));
+    modules.push(module);
+  }
+  return [...modules, ...alone];
+}
+
 function run(files, concurrency) {
   const args = ['--import', 'tsx', '--test', `--test-concurrency=${concurrency}`, '--test-reporter=spec', ...files];
   const child = spawn(process.execPath, args, { stdio: 'inherit' });
   return new Promise((resolve) => child.on('exit', (code) => resolve(code ?? 1)));
 }
 
+async function runSuite({ folders, deep = true, concurrency, together = 1, alone }, name) {
+  const files = folders.flatMap((folder) => testsIn(folder, deep)).sort();
+  console.log(`\n# ${name}: ${files.length} files`);
+  if (files.length === 0) return true;
+  const last = files.filter((file) => alone?.test(file));
+  const first = files.filter((file) => !last.includes(file));
+  const folder = mkdtempSync(path.join(tmpdir(), 'toolbus-tests-'));
+  try {
+    const codes = [await run(together > 1 ? gather(first, together, folder) : first, concurrency)];
+    if (last.length > 0) codes.push(await run(last, 1));
+    return codes.every((code) => code === 0);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+// The tests get Ctrl-C as well; what they leave is removed before this ends.
+let stopped = false;
+process.on('SIGINT', () => {
+  stopped = true;
+});
 let failed = false;
 for (const name of process.argv.slice(2)) {
   const suite = suites[name];
   if (suite === undefined) throw new Error(`no such suite: ${name}; there are ${Object.keys(suites).join(', ')}`);
-  const files = suite.folders.flatMap((folder) => testsIn(folder, suite.deep ?? true)).sort();
-  console.log(`\n# ${name}: ${files.length} files`);
-  if (files.length > 0 && (await run(files, suite.concurrency)) !== 0) failed = true;
+  if (!(await runSuite(suite, name))) failed = true;
+  if (stopped) break;
 }
 process.exitCode = failed ? 1 : 0;

@@ -1,14 +1,12 @@
 import { createAffinityRecords } from '../../shared/bus/affinity-records.ts';
-import { type BlockEvent, followBlocks, putBlock } from '../../shared/bus/blocks.ts';
+import { type BlockEvent, putBlock } from '../../shared/bus/blocks.ts';
 import { openBuckets } from '../../shared/bus/buckets.ts';
-import { callKeyOf } from '../../shared/bus/call-proof.ts';
 import { type Caller, createCaller } from '../../shared/bus/caller.ts';
-import { clusterSecret } from '../../shared/bus/cluster-secret.ts';
 import { type BusAddress, connectBus } from '../../shared/bus/connect.ts';
 import { flushed } from '../../shared/bus/flush.ts';
 import { createLimitShares } from '../../shared/bus/limit-shares.ts';
-import { createPin, followPins, type Pin, putPin } from '../../shared/bus/pins.ts';
-import { followRegistry, forgetServer } from '../../shared/bus/registry.ts';
+import { type Pin, putPin } from '../../shared/bus/pins.ts';
+import { forgetServer } from '../../shared/bus/registry.ts';
 import { createResourceEvents } from '../../shared/bus/resource-events.ts';
 import { createResourceInterest } from '../../shared/bus/resource-interest.ts';
 import { createBusSessions } from '../../shared/bus/sessions.ts';
@@ -17,15 +15,15 @@ import { followUnsignedCalls } from '../../shared/bus/unsigned-calls.ts';
 import type { Config } from '../../shared/config/schema.ts';
 import { createProcessId } from '../../shared/ids.ts';
 import type { Logger } from '../../shared/log.ts';
-import { createSealer, type Sealer } from '../../shared/seal.ts';
-import { toolbusVersion } from '../../shared/version.ts';
+import type { Sealer } from '../../shared/seal.ts';
 import { type Audit, openAudit } from './audit/audit.ts';
 import { shortVersion } from './audit/events.ts';
-import { type Blocks, createBlocks } from './blocks/blocks.ts';
-import { cleanText } from './catalog/clean-text.ts';
-import { createCatalog, type LiveCatalog } from './catalog/create.ts';
-import { createPinKeeper } from './catalog/pins/keeper.ts';
-import { createPinBoard, type PinBoard } from './catalog/pins/pin-board.ts';
+import type { Blocks } from './blocks/blocks.ts';
+import type { LiveCatalog } from './catalog/create.ts';
+import { followCatalog } from './catalog/follow-bus.ts';
+import type { PinBoard } from './catalog/pins/pin-board.ts';
+import { reviewDefinitions } from './catalog/review.ts';
+import { openClusterSecrets } from './cluster-secrets.ts';
 import { withAffinity } from './dispatch/affinity.ts';
 import { createDispatcher, type Dispatcher } from './dispatch/dispatcher.ts';
 import type { ResourceWatch, SessionBus, SessionState } from './http/edge.ts';
@@ -34,9 +32,6 @@ import { createHandle } from './methods/index.ts';
 import type { Handle } from './request.ts';
 import { withShadow } from './shadow/shadow.ts';
 import { type Checks, createChecks } from './validation/checks.ts';
-
-/** A server with many faulty definitions does not fill the log. */
-const maxQuarantineLogs = 20;
 
 export interface CoreOptions {
   readonly bus: BusAddress;
@@ -98,64 +93,20 @@ export async function openCore({
     connectBus({ ...bus, name: `toolbus ingress ${id} control`, log }),
   ]);
   const buckets = await openBuckets(control, tenant);
-  const { secret, minted } = await clusterSecret(buckets, config().cluster.secret);
-  if (minted) {
-    log.info(
-      'cluster.secret is not set: whoever can read the bucket "cluster" in NATS can forge sessions; set it where NATS is shared',
-    );
-  }
-  // Workers know the secrets from their start; so the one that signs does not change while this process runs.
-  const [signing = secret, ...formerSecrets] = sealingSecrets(config(), secret);
-  const sealer = createSealer(() => sealingSecrets(config(), secret));
-  const blocks = createBlocks();
-  const pins = createPinBoard();
-  const catalog = createCatalog({
-    config,
-    sealer,
-    version: toolbusVersion(),
-    blocks,
-    pins,
-    onQuarantined(server, quarantined) {
-      for (const { kind, name, reason } of quarantined.slice(0, maxQuarantineLogs))
-        log.warn({ server, kind, name, why: cleanText(reason) }, 'a definition is kept from agents');
-    },
-  });
-  pins.onChange(() => catalog.configChanged());
-  const pinned = followPins({ buckets, log, onPin: pins.set });
+  const secrets = await openClusterSecrets(buckets, config, log);
+  const { sealer } = secrets;
+  const followed = followCatalog({ buckets, sealer, log, config });
+  const { catalog, blocks, pins } = followed;
   const checks = createChecks({
     log,
     config,
     onUnusable: ({ definition }, why) => definition !== undefined && catalog.condemn(definition, why),
   });
-  blocks.onChange(() => catalog.configChanged());
-  const switches = followBlocks({ buckets, log, onEvent: blocks.apply });
-  const announced = new Set<string>();
-  const registry = followRegistry(
-    buckets,
-    {
-      onStatus: (status) => {
-        announced.add(status.server);
-        catalog.setInstance(status);
-      },
-      onGone: (server, instance) => catalog.removeInstance(server, instance),
-      onManifest: (server, manifest) => {
-        if (manifest === undefined) announced.delete(server);
-        else announced.add(server);
-        catalog.setManifest(server, manifest);
-      },
-    },
-    log,
-  );
-  const callKeys = new Map<string, Buffer>();
-  const keyOf = (server: string): Buffer => {
-    const key = callKeys.get(server) ?? callKeyOf(signing, server);
-    callKeys.set(server, key);
-    return key;
-  };
-  const caller = createCaller({ nc: calls, subjects, ingress: id, log, callKeyOf: keyOf });
+  const caller = createCaller({ nc: calls, subjects, ingress: id, log, callKeyOf: secrets.keyOf });
   const dispatcher = createDispatcher({
     attempt: caller.attempt,
     onFree: caller.onFree,
+    decline: caller.decline,
     instances: (server) => catalog.instances(server),
     connected: () => caller.connected,
   });
@@ -180,7 +131,7 @@ export async function openCore({
       tenant,
       subjects,
       buckets,
-      clusterSecret: secret,
+      clusterSecret: secrets.secret,
       dataDir: recorded.dataDir,
       log,
       config,
@@ -207,30 +158,13 @@ export async function openCore({
   let caughtUp = false;
   await Promise.all([
     audit?.opened,
-    registry.caughtUp,
+    followed.caughtUp,
     sessions.caughtUp,
     resourceEvents.caughtUp,
-    switches.caughtUp,
-    pinned.caughtUp,
     affinities.caughtUp,
   ]);
   caughtUp = true;
-  if (keepsPins) {
-    const create = (pin: Pin) => createPin(buckets, pin);
-    const keeper = createPinKeeper({ board: pins, log, config, tools: catalog.tools, create });
-    const review = (): void => {
-      keeper.review();
-      // Elsewhere a schema is compiled with the first call of its tool.
-      for (const [server, { validation }] of Object.entries(config().servers)) {
-        if (validation.unsupportedPatterns !== 'quarantine') continue;
-        checks
-          .vet(catalog.tools(server))
-          .catch((error: unknown) => log.warn({ err: error, server }, 'cannot check schemas'));
-      }
-    };
-    catalog.onChange(review);
-    review();
-  }
+  if (keepsPins) reviewDefinitions({ buckets, catalog, pins, checks, log, config });
   return {
     id,
     catalog,
@@ -250,8 +184,8 @@ export async function openCore({
       pins.set(pin);
     },
     putBlock: (event) => putBlock(buckets, event),
-    callKeysOf: (server) => [keyOf(server), ...formerSecrets.map((former) => callKeyOf(former, server))],
-    announced: () => announced,
+    callKeysOf: secrets.keysOf,
+    announced: followed.announced,
     get caughtUp() {
       return caughtUp;
     },
@@ -261,23 +195,14 @@ export async function openCore({
       stopUnsigned();
       await audit?.close();
       limits.close();
-      registry.close();
-      switches.close();
-      pinned.close();
       affinities.close();
-      blocks.close();
       sessions.close();
       interest.close();
       resourceEvents.close();
-      catalog.close();
+      followed.close();
       await checks.close();
       await Promise.all([flushed(calls), flushed(control)]);
       await Promise.all([calls.close(), control.close()]);
     },
   };
-}
-
-/** The secrets of the configuration in force; `minted` where it names none. */
-function sealingSecrets({ cluster }: Config, minted: string): readonly string[] {
-  return [cluster.secret === '' ? minted : cluster.secret, ...cluster.previousSecrets];
 }

@@ -20,6 +20,8 @@ export interface AttemptOptions {
   readonly instance?: string | undefined;
   /** A worker without a free slot may keep the offer for `busLimits.lineMs` instead of refusing it. */
   readonly mayWait?: boolean | undefined;
+  /** So many more calls of the agent wait for a slot of this server. */
+  readonly waiting?: number | undefined;
   /** Aborts when the agent no longer wants the answer. */
   readonly signal: CancelSignal;
   onNotification(notification: CallNotification): void;

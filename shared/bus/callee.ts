@@ -8,10 +8,10 @@ import { type Control, decodeMessage, encodeMessage, type Frame } from './frames
 import { readJsonObject } from './json-bytes.ts';
 import { busLimits } from './limits.ts';
 import { createOutbox } from './outbox.ts';
-import { createPromisedSlots } from './promised-slots.ts';
 import { createQueueGroup } from './queue-group.ts';
 import { readOffer } from './read-offer.ts';
 import { failureFrame, sendResult } from './send-result.ts';
+import { createSlotTurns } from './slot-turns.ts';
 import { createTakenCalls, type TakenCall } from './taken-calls.ts';
 
 export type { Admission, CalleeAnswer, CalleeOptions, RunContext } from './callee-options.ts';
@@ -36,9 +36,7 @@ export function createCallee(options: CalleeOptions): Callee {
   const outbox = createOutbox(nc, log);
   const taken = createTakenCalls();
   const group = createQueueGroup(nc, subjects, server, onOffer);
-  /** Ingresses that were told `full`. */
-  const refusedTo = new Set<string>();
-  const promised = createPromisedSlots();
+  const turns = createSlotTurns();
   let draining = false;
   let refused = 0;
   let onIdle: (() => void) | undefined;
@@ -67,21 +65,23 @@ export function createCallee(options: CalleeOptions): Callee {
       log.warn({ subject: message.subject }, 'an offer could not be read');
       return;
     }
-    const admission = admit(call, offer.ingress);
+    const { ingress } = offer;
+    const agent = call.principal.id;
+    const admission = admit(call, ingress);
+    turns.came(ingress, agent);
+    const waiting = typeof offer.waiting === 'number' && offer.waiting > 0 ? offer.waiting : 0;
     if (admission.ok) {
-      promised.taken(offer.ingress);
       const { challenge } = taken.add(offer, message.data, call, 'reserved');
       send(message.reply, { k: 'accepted', instance, challenge });
-    } else if (admission.why === 'full' && offer.wait === true && hasPlaceInLine(offer.ingress)) {
+      if (waiting > 0) turns.wants(ingress, agent, waiting);
+    } else if (admission.why === 'full' && offer.wait === true && hasPlaceInLine(ingress)) {
       taken.add(offer, message.data, call, 'waiting');
-    } else refuse(offer, admission);
+    } else refuse(offer, call, admission, waiting);
   }
 
   /** The line is for who is alone here: with others waiting for a free slot, it would always be the nearer way. */
   function hasPlaceInLine(ingress: string): boolean {
-    if (taken.waiting >= (options.line ?? 0)) return false;
-    for (const other of refusedTo) if (other !== ingress) return false;
-    return true;
+    return taken.waiting < (options.line ?? 0) && !turns.othersWait(ingress);
   }
 
   /** An ingress that offers to this very process does not know which of the server's tools it has. */
@@ -90,15 +90,17 @@ export function createCallee(options: CalleeOptions): Callee {
     const lacks = call.method === 'tools/call' && call.target !== undefined && !group.has(call.target);
     return lacks && call.park === undefined
       ? { ok: false, why: 'down' }
-      : options.admit(taken.holding + promised.keptFrom(ingress), call);
+      : options.admit(taken.holding + turns.keptFrom(ingress, call.principal.id), call);
   }
 
   function refuse(
     { ingress, key }: { readonly ingress: string; readonly key: string },
+    { principal }: Call,
     { why, retryAfterMs }: Extract<Admission, { ok: false }>,
+    waiting = 0,
   ): void {
     refused += 1;
-    if (why === 'full') refusedTo.add(ingress);
+    if (why === 'full') turns.wants(ingress, principal.id, waiting + 1);
     send(subjects.reply(ingress, key), { k: 'busy', instance, why, retryAfterMs });
   }
 
@@ -112,7 +114,7 @@ export function createCallee(options: CalleeOptions): Callee {
       } else if (admission.why === 'full') return;
       else {
         taken.remove(next);
-        refuse(next, admission);
+        refuse(next, next.call, admission);
       }
     }
   }
@@ -128,6 +130,10 @@ export function createCallee(options: CalleeOptions): Callee {
     }
     if (control.k === 'abandon') {
       options.abandon?.(control.park);
+      return;
+    }
+    if (control.k === 'decline') {
+      if (turns.came(control.ingress, control.agent)) giveTurn();
       return;
     }
     const entry = taken.get(control.ingress, control.key);
@@ -244,19 +250,19 @@ export function createCallee(options: CalleeOptions): Callee {
 
   function done(entry: TakenCall): void {
     if (!taken.remove(entry)) return;
-    serveLine();
-    const next = tellFree();
-    if (next !== undefined && next !== entry.ingress) promised.promise(next);
+    if (entry.state !== 'waiting') {
+      serveLine();
+      giveTurn();
+    }
     if (taken.size === 0) onIdle?.();
   }
 
-  /** Tells the ingress that has waited longest for a slot. */
-  function tellFree(): string | undefined {
-    const [next] = refusedTo;
-    if (next === undefined || taken.waiting > 0 || draining) return undefined;
-    refusedTo.delete(next);
-    send(subjects.reply(next, 'free'), { k: 'free', server, instance });
-    return next;
+  /** A slot is free: keeps it for whose turn it is, and says so there. */
+  function giveTurn(): void {
+    if (taken.waiting > 0 || draining || !turns.anyWait) return;
+    const next = turns.next(taken.holders());
+    if (next !== undefined)
+      send(subjects.reply(next.ingress, 'free'), { k: 'free', server, instance, agent: next.agent });
   }
 
   function sweep(): void {
@@ -266,7 +272,7 @@ export function createCallee(options: CalleeOptions): Callee {
       if (entry.state === 'reserved') done(entry);
       else if (entry.state === 'waiting') {
         taken.remove(entry);
-        refuse(entry, { ok: false, why: 'full' });
+        refuse(entry, entry.call, { ok: false, why: 'full' });
       } else if (!entry.abort.signal.aborted) {
         entry.abort.abort(new GatewayError('upstream_timeout', `no answer within ${entry.call.timeoutMs} ms`));
       } else if (now > entry.until + busLimits.answerGraceMs) {
@@ -276,7 +282,7 @@ export function createCallee(options: CalleeOptions): Callee {
     }
     // A slot may also become free without a call's end here, when the upstream gives up what it held.
     serveLine();
-    if (promised.expire()) tellFree();
+    for (let lapsed = turns.expire(); lapsed > 0; lapsed -= 1) giveTurn();
   }
 
   function sayAlive(): void {

@@ -31,8 +31,10 @@ export interface Caller {
   /** Frames that came for calls already answered. */
   readonly lateFrames: number;
   readonly connected: boolean;
-  /** A worker that was full has a slot again. */
-  onFree(listener: (server: string, instance: string) => void): () => void;
+  /** A worker that was full keeps a slot for a call of this agent. */
+  onFree(listener: (server: string, instance: string, agent: string) => void): () => void;
+  /** Tells it that there is none. */
+  decline(server: string, instance: string, agent: string): void;
   close(): void;
 }
 
@@ -52,7 +54,7 @@ export function createCaller({ nc, subjects, ingress, log, callKeyOf }: CallerOp
   const attempts = new ShortLivedMap<string, Attempt>();
   const peers = createPeers<Attempt>(probe, lose);
   const abandoned = createAbandonedOffers();
-  const freeListeners = new Set<(server: string, instance: string) => void>();
+  const freeListeners = new Set<(server: string, instance: string, agent: string) => void>();
   const readFrame = createFrameReader({
     accepted: onAccepted,
     refuse,
@@ -169,7 +171,8 @@ export function createCaller({ nc, subjects, ingress, log, callKeyOf }: CallerOp
     const frame = decoded.head as Frame;
     if (key === 'alive' || key === 'free') {
       if (frame.k === 'alive') onAlive(frame.instance, frame.keys, frame.n ?? 0);
-      else if (frame.k === 'free') for (const listener of freeListeners) listener(frame.server, frame.instance);
+      else if (frame.k === 'free')
+        for (const listener of freeListeners) listener(frame.server, frame.instance, frame.agent);
       return;
     }
     const entry = attempts.get(key);
@@ -299,6 +302,7 @@ export function createCaller({ nc, subjects, ingress, log, callKeyOf }: CallerOp
   return {
     attempt,
     abandon: (server, instance, park) => control(server, instance, { k: 'abandon', park }),
+    decline: (server, instance, agent) => control(server, instance, { k: 'decline', ingress, agent }),
     get inFlight() {
       return attempts.size;
     },

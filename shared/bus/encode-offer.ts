@@ -18,13 +18,21 @@ const surelyInline = Math.floor(busLimits.inlineBytes / 3);
 /** The offer of a call as it goes out, and where to. */
 export function encodeOffer(
   call: Call,
-  { instance, mayWait }: AttemptOptions,
+  { instance, mayWait, waiting }: AttemptOptions,
   from: { readonly ingress: string; readonly key: string },
   subjects: Subjects,
 ): EncodedOffer {
   const { params, ...head } = call;
   const subject = subjectOf(call, instance, subjects);
-  const offer = { k: 'offer', key: from.key, ingress: from.ingress, call: head, wait: mayWait || undefined } as const;
+  const { key, ingress } = from;
+  const offer = {
+    k: 'offer',
+    key,
+    ingress,
+    call: head,
+    wait: mayWait || undefined,
+    waiting: waiting || undefined,
+  } as const;
   const text = JSON.stringify(params);
   if (text.length <= surelyInline) return { subject, message: encodeMessage(offer, text), body: nothing };
   const body = Buffer.from(text, 'utf8');

@@ -18,6 +18,8 @@ export interface Offer {
   readonly parts?: number | undefined;
   /** It may wait a moment for a slot instead of being refused. */
   readonly wait?: boolean | undefined;
+  /** So many more calls of this agent wait at this ingress for a slot. */
+  readonly waiting?: number | undefined;
 }
 
 /** Ingress → instance. `go` starts the accepted call, if its proof holds (call-proof.ts); without it the tool never runs. `ingress` and `key` together name the call. */
@@ -32,6 +34,8 @@ export type Control =
   | { readonly k: 'credit'; readonly ingress: string; readonly key: string; readonly chunks: number }
   /** Nobody will answer the questions of this held call. */
   | { readonly k: 'abandon'; readonly park: string }
+  /** The slot that was `free` for this agent is not needed any more. */
+  | { readonly k: 'decline'; readonly ingress: string; readonly agent: string }
   /** Are you there? Answered with `alive`, which says the same `n`. */
   | { readonly k: 'ping'; readonly ingress: string; readonly n?: number | undefined };
 
@@ -78,15 +82,15 @@ export type Frame =
       readonly keys: readonly string[];
       readonly n?: number | undefined;
     }
-  /** A slot is free again, to an ingress that was told `busy`, under the key `free`. */
-  | { readonly k: 'free'; readonly server: string; readonly instance: string };
+  /** A slot is kept for a call of this agent, to an ingress that was told `busy` for one, under the key `free`. */
+  | { readonly k: 'free'; readonly server: string; readonly instance: string; readonly agent: string };
 
 export type Message = Offer | Control | Frame;
 
 const newline = 0x0a;
 /** Kinds that must say which call they are about, and of which ingress. */
 const keyed: ReadonlySet<string> = new Set(['offer', 'go', 'cancel', 'release', 'part', 'credit']);
-const fromIngress: ReadonlySet<string> = new Set([...keyed, 'ping']);
+const fromIngress: ReadonlySet<string> = new Set([...keyed, 'ping', 'decline']);
 const none = new Uint8Array(0);
 
 /** Bytes of a message: head, line break, body. */

@@ -8,12 +8,14 @@ export function readOffer(offer: Offer, body: Uint8Array): Call | undefined {
   const params = offer.parts === undefined ? readJsonObject(body) : {};
   const head: unknown = offer.call;
   if (params === undefined || !isJsonObject(head)) return undefined;
-  const { id, server, method, timeoutMs } = head;
+  const { id, server, method, timeoutMs, principal } = head;
   if (
     typeof id !== 'string' ||
     typeof server !== 'string' ||
     typeof method !== 'string' ||
-    typeof timeoutMs !== 'number'
+    typeof timeoutMs !== 'number' ||
+    !isJsonObject(principal) ||
+    typeof principal['id'] !== 'string'
   ) {
     return undefined;
   }

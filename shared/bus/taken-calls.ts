@@ -39,6 +39,8 @@ export interface TakenCalls extends Iterable<TakenCall> {
   /** The one that waits longest for a slot. */
   firstWaiting(): TakenCall | undefined;
   readonly waiting: number;
+  /** Slots by the agent that has them. */
+  holders(): ReadonlyMap<string, number>;
   runningOf(ingress: string): string[];
   ingresses(): ReadonlySet<string>;
 }
@@ -98,6 +100,12 @@ export function createTakenCalls(): TakenCalls {
     firstWaiting() {
       const [first] = line.values();
       return first;
+    },
+    holders() {
+      const slots = new Map<string, number>();
+      for (const { call, state } of calls.values())
+        if (state !== 'waiting') slots.set(call.principal.id, (slots.get(call.principal.id) ?? 0) + 1);
+      return slots;
     },
     runningOf(ingress) {
       const keys: string[] = [];

@@ -1,3 +1,4 @@
+import { maskText } from './mask.ts';
 import { isLoopback } from './network.ts';
 import { type Problem, showName } from './problems.ts';
 import { keyOf } from './schema/agents.ts';
@@ -25,6 +26,21 @@ export function checkNames(root: Tree): Problem[] {
   return problems;
 }
 
+/**
+ * Servers that would run whatever version of a package is newest: warnings, or mistakes where `security.unpinnedPackages` is `refuse`.
+ * A package is named by its arguments, so `secrets` (longest first) are masked in its name.
+ */
+export function checkPackages({ servers }: Config, root: Tree, secrets: readonly string[]): Problem[] {
+  return Object.entries(servers).flatMap(([name, server]) => {
+    const pkg = server.disabled ? undefined : unpinnedPackage(server);
+    if (pkg === undefined) return [];
+    const { tree } = find(root, ['servers', name, 'args']);
+    const shown = showName(maskText(pkg, secrets));
+    const text = `runs whatever version of ${shown} is newest; pin one: ${shown}@1.2.3`;
+    return [{ at: tree.keyAt, path: tree.path, text }];
+  });
+}
+
 /** What is allowed but probably not meant. */
 export function checkSense(config: Config, root: Tree): Problem[] {
   const warnings: Problem[] = [];
@@ -34,13 +50,6 @@ export function checkSense(config: Config, root: Tree): Problem[] {
   };
   for (const [name, server] of Object.entries(config.servers)) {
     if (server.disabled) continue;
-    const pkg = unpinnedPackage(server);
-    if (pkg !== undefined) {
-      warn(
-        ['servers', name, 'args'],
-        `runs whatever version of ${showName(pkg)} is newest; pin one: ${showName(pkg)}@1.2.3`,
-      );
-    }
     if (server.url !== undefined && Object.keys(server.headers).length > 0 && [server.url].flat().some(isClearText)) {
       warn(['servers', name, 'url'], 'its headers cross the network unencrypted; use https');
     }
@@ -103,43 +112,83 @@ function isClearText(url: string): boolean {
   return protocol === 'http:' && !isLoopback(hostname);
 }
 
-const runners: ReadonlyMap<string, { readonly verbs: readonly string[]; readonly valued: readonly string[] }> = new Map(
-  [
-    ['npx', { verbs: [], valued: ['-c', '--call', '-w', '--workspace', '--registry', '--cache'] }],
-    ['bunx', { verbs: [], valued: [] }],
-    ['pnpm', { verbs: ['dlx', 'exec'], valued: [] }],
-    ['yarn', { verbs: ['dlx'], valued: [] }],
-    ['npm', { verbs: ['exec', 'x'], valued: [] }],
-    ['uvx', { verbs: [], valued: ['--python', '-p', '--with', '--index-url', '--index'] }],
-  ],
-);
-
-/** The package that a runner such as `npx` would fetch in its newest version, if the entry names one without a version. */
-export function unpinnedPackage(server: Pick<ServerConfig, 'command' | 'args'>): string | undefined {
-  const program = server.command?.replace(/^.*[\\/]/, '').replace(/\.(cmd|exe)$/i, '');
-  const runner = program === undefined ? undefined : runners.get(program);
-  if (program === undefined || runner === undefined) return undefined;
-  const { args } = server;
-  let at = 0;
-  if (runner.verbs.length > 0) {
-    if (args[0] === undefined || !runner.verbs.includes(args[0])) return undefined;
-    at = 1;
-  }
-  for (; at < args.length; at++) {
-    const arg = args[at]!;
-    const named = /^(?:--package|-p|--from)(?:=(.*))?$/.exec(arg);
-    if (named !== null && !runner.valued.includes(arg)) return versionless(program, named[1] ?? args[at + 1]);
-    if (runner.valued.includes(arg)) at += 1;
-    else if (!arg.startsWith('-')) return versionless(program, arg);
-  }
-  return undefined;
+interface Runner {
+  /** Words before the package, one of these. */
+  readonly verbs?: readonly string[];
+  /** Flags whose value is no package. */
+  readonly valued?: readonly string[];
+  /** Flags whose value is the package; what follows is then the name of its program. */
+  readonly from?: readonly string[];
+  /** Flags whose value is one more package. */
+  readonly also?: readonly string[];
+  readonly isExact: (spec: string) => boolean;
 }
 
-function versionless(program: string, spec: string | undefined): string | undefined {
-  // A path, a URL or a git address is what it is.
-  if (spec === undefined || /^[./~]|:/.test(spec) || spec === '') return undefined;
-  if (program === 'uvx') return /[@=<>~]/.test(spec.slice(1)) && !spec.endsWith('@latest') ? undefined : spec;
-  const version = spec.indexOf('@', 1);
-  const name = version < 0 ? spec : spec.slice(0, version);
-  return version < 0 || spec.slice(version + 1) === 'latest' ? name : undefined;
+/** `name@1.2.3`; a range or a tag such as `latest` moves. */
+const isExactNpm = (spec: string): boolean => /^.[^@]*@[=v]*\d+\.\d+\.\d+(?:[-+][\w.+-]+)?$/.test(spec);
+/** `name==1.0`, or `name@1.0`, which uv takes for the same. */
+const isExactPython = (spec: string): boolean => /^[^=@<>~!]+(?:===?|@)\d[\w.+!-]*$/.test(spec);
+
+const npx: Runner = {
+  valued: ['-c', '--call', '-w', '--workspace', '--registry', '--cache', '--userconfig', '--prefix'],
+  from: ['-p', '--package'],
+  isExact: isExactNpm,
+};
+const uvx: Runner = {
+  valued: ['--python', '-p', '--index-url', '-i', '--index', '--default-index', '--extra-index-url', '--directory'],
+  from: ['--from'],
+  also: ['--with'],
+  isExact: isExactPython,
+};
+
+const runners: ReadonlyMap<string, Runner> = new Map([
+  ['npx', npx],
+  ['bunx', { from: ['-p', '--package'], isExact: isExactNpm }],
+  ['bun', { verbs: ['x'], from: ['-p', '--package'], isExact: isExactNpm }],
+  ['pnpm', { verbs: ['dlx'], from: ['--package'], isExact: isExactNpm }],
+  ['yarn', { verbs: ['dlx'], from: ['-p', '--package'], isExact: isExactNpm }],
+  ['npm', { ...npx, verbs: ['exec', 'x'] }],
+  ['uvx', uvx],
+  ['uv', { ...uvx, verbs: ['tool run'] }],
+  ['pipx', { verbs: ['run'], valued: ['--python', '--index-url', '-i'], from: ['--spec'], isExact: isExactPython }],
+]);
+
+/**
+ * The first package that a runner such as `npx` would fetch in a version that nobody chose: without one, or with a range or a tag. Paths,
+ * URLs and git addresses are what they are. `cmd /c npx …`, as clients on Windows have it, is looked through.
+ */
+export function unpinnedPackage({ command = '', args }: Pick<ServerConfig, 'command' | 'args'>): string | undefined {
+  const program = command.replace(/^.*[\\/]/, '').replace(/\.(cmd|exe)$/i, '');
+  if (program.toLowerCase() === 'cmd' && /^\/c$/i.test(args[0] ?? '')) {
+    return unpinnedPackage({ command: args[1], args: args.slice(2) });
+  }
+  const runner = runners.get(program);
+  if (runner === undefined) return undefined;
+  const verb = (runner.verbs ?? ['']).find((words) => words === '' || `${args.join(' ')} `.startsWith(`${words} `));
+  if (verb === undefined) return undefined;
+  const rest = args.slice(verb === '' ? 0 : verb.split(' ').length);
+  return fetchedBy(runner, rest)
+    .find((spec) => !isPlace(spec) && !runner.isExact(spec))
+    ?.replace(/(.)[@=<>~!].*$/s, '$1');
+}
+
+/** What a runner with these arguments fetches. */
+function fetchedBy({ valued = [], from = [], also = [] }: Runner, args: readonly string[]): string[] {
+  const named: string[] = [];
+  const added: string[] = [];
+  for (let at = 0; at < args.length; at++) {
+    const arg = args[at]!;
+    const equals = arg.startsWith('-') ? arg.indexOf('=') : -1;
+    const flag = equals < 0 ? arg : arg.slice(0, equals);
+    const list = from.includes(flag) ? named : also.includes(flag) ? added : undefined;
+    if (list !== undefined || valued.includes(flag)) {
+      if (equals < 0) at += 1;
+      list?.push(equals < 0 ? (args[at] ?? '') : arg.slice(equals + 1));
+    } else if (!arg.startsWith('-')) return named.length > 0 ? [...named, ...added] : [arg, ...added];
+  }
+  return [...named, ...added];
+}
+
+function isPlace(spec: string): boolean {
+  return spec === '' || /^[./~]|:/.test(spec);
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { dirname, extname, isAbsolute, relative, resolve } from 'node:path';
 import { exitCode, OperatorError } from '../errors.ts';
-import { checkNames, checkSense } from './checks.ts';
+import { checkNames, checkPackages, checkSense } from './checks.ts';
 import { adoptClientServers } from './client-file.ts';
 import { type LocateOptions, locateConfig } from './locate.ts';
 import { formatProblem, invalidConfig } from './problems.ts';
@@ -71,20 +71,24 @@ export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
   if ('problems' in valid || problems.length > 0) throw invalidConfig(shown, locate, problems);
 
   const config = overrideFromEnvironment(settle(valid.config, dirname(file)), env);
-  const warnings = [...adopted.warnings, ...resolved.warnings, ...checkSense(config, resolved.root)]
+  const known = new Set([...resolved.secrets, config.cluster.secret, ...config.cluster.previousSecrets]);
+  const secrets = [...known].filter(({ length }) => length >= minSecretLength).sort((a, b) => b.length - a.length);
+  const unpinned = checkPackages(config, resolved.root, secrets);
+  if (config.security.unpinnedPackages === 'refuse' && unpinned.length > 0)
+    throw invalidConfig(shown, locate, unpinned);
+  const warnings = [...adopted.warnings, ...resolved.warnings, ...unpinned, ...checkSense(config, resolved.root)]
     .toSorted((a, b) => a.at - b.at)
     .map((warning) => formatProblem(shown, locate, warning));
   if (await isWorldWritable(file))
     warnings.unshift(`${shown}: every user of this machine can change it, and so run programs`);
   const digest = createHash('sha256').update(text);
   for (const [path, content] of resolved.files) digest.update(`\0${path}\0${content}`);
-  const secrets = new Set([...resolved.secrets, config.cluster.secret, ...config.cluster.previousSecrets]);
   return {
     config,
     file,
     bundled,
     warnings,
-    secrets: [...secrets].filter(({ length }) => length >= minSecretLength).sort((a, b) => b.length - a.length),
+    secrets,
     digest: digest.digest('hex'),
     files: [file, ...resolved.files.keys()],
   };

@@ -7,6 +7,7 @@ import { nats } from './schema/bus.ts';
 import { cluster } from './schema/cluster.ts';
 import { pattern, serverName } from './schema/fields.ts';
 import { limits } from './schema/limits.ts';
+import { security } from './schema/security.ts';
 import { serverSchema } from './schema/servers.ts';
 import { tls } from './schema/tls.ts';
 
@@ -39,6 +40,7 @@ export const configSchema = z
     audit,
     nats,
     cluster,
+    security,
   })
   .superRefine(({ servers }, context) => {
     for (const [name, { shadow }] of Object.entries(servers)) {

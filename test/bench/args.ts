@@ -5,7 +5,7 @@ import { type TargetName, targetNames } from './targets/target.ts';
 export const usageText = `npm run bench -- [options]
   --quick           one round of short windows, at most 3 minutes: to see that it works, not to judge
   --rounds N        rounds (default 3, with --quick 1)
-  --only NAME,…     only these suites (calls payloads lists sessions hung workers) or targets (direct floor toolbus unaudited)
+  --only NAME,…     only these suites (calls payloads lists sessions hung workers) or targets (direct floor toolbus synced unaudited)
   --era ERA         what the agents speak: legacy (2025-11-25, default) or modern (2026-07-28)
   --baseline FILE   compare with this run instead of test/bench/results/stored.json
   --store           keep this run as test/bench/results/stored.json

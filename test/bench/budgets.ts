@@ -26,6 +26,10 @@ const floor =
   (metric: string): Read =>
   (results) =>
     figureOf(results, 'floor', metric);
+const synced =
+  (metric: string): Read =>
+  (results) =>
+    figureOf(results, 'synced', metric);
 const unaudited =
   (metric: string): Read =>
   (results) =>
@@ -91,6 +95,13 @@ export const budgets: readonly Budget[] = [
     'at most',
     added(toolbus('c1.p50'), unaudited('c1.p50')),
     constant(0.35),
+  ),
+  budget(
+    'throughput, 64 agents, synced: 0.75 × toolbus',
+    'calls/s',
+    'at least',
+    synced('c64.rps'),
+    times(0.75, toolbus('c64.rps')),
   ),
   budget(
     'list of 251 tools, p50: 2 × direct',

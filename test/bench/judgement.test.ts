@@ -3,13 +3,13 @@ import { test } from 'node:test';
 import { budgets, judge } from './budgets.ts';
 import { regressions } from './compare.ts';
 import { createRecorder, type Results } from './results.ts';
-import type { TargetName } from './targets/target.ts';
+import { type TargetName, targetNames } from './targets/target.ts';
 
 type Values = Partial<Record<TargetName, Readonly<Record<string, number>>>>;
 
 function resultsOf(values: Values): Results {
   const recorder = createRecorder();
-  for (const target of ['direct', 'floor', 'toolbus'] as const) {
+  for (const target of targetNames) {
     for (const [metric, value] of Object.entries(values[target] ?? {})) recorder.record(target, metric, value);
   }
   const machine = { cpu: '', cores: 2, memoryGiB: 1, kernel: '', node: '', nats: '', commit: '', loadBefore: 0 };
@@ -50,6 +50,15 @@ test('budgets - throughput must reach its limit, not stay below it', () => {
     )?.outcome;
   assert.equal(rps(900), 'pass');
   assert.equal(rps(899), 'fail');
+});
+
+test('budgets - an fsync before every acknowledgement may cost a quarter of the throughput', () => {
+  const rps = (value: number) =>
+    judge(resultsOf({ toolbus: { 'c64.rps': 1000 }, synced: { 'c64.rps': value } })).find(
+      (verdict) => verdict.outcome !== 'not measured',
+    )?.outcome;
+  assert.equal(rps(750), 'pass');
+  assert.equal(rps(749), 'fail');
 });
 
 test('comparison - flags what is more than a quarter worse, in the right direction', () => {

@@ -11,11 +11,13 @@ export interface BenchNats {
   stop(): Promise<void>;
 }
 
-export async function startNats(processes: Processes): Promise<BenchNats> {
+export async function startNats(processes: Processes, { syncAlways = false } = {}): Promise<BenchNats> {
   const dir = mkdtempSync(join(tmpdir(), 'toolbus-bench-nats-'));
   const config = join(dir, 'nats.conf');
   // A list of 2,000 tools and a result of 1 MiB do not fit the default of 1 MB.
-  writeFileSync(config, `listen: "127.0.0.1:-1"\nmax_payload: 8MB\njetstream { store_dir: "${join(dir, 'js')}" }\n`);
+  const sync = syncAlways ? '  sync_interval: always\n' : '';
+  const jetstream = `jetstream {\n  store_dir: "${join(dir, 'js')}"\n${sync}}`;
+  writeFileSync(config, `listen: "127.0.0.1:-1"\nmax_payload: 8MB\n${jetstream}\n`);
   let address: string | undefined;
   const process = await processes.start({
     name: 'nats',

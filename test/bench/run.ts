@@ -29,6 +29,7 @@ export async function runRounds(run: Run): Promise<void> {
     direct: directTarget(processes),
     floor: floorTarget(processes),
     toolbus: toolbusTarget(processes, run.cli, 'toolbus'),
+    synced: toolbusTarget(processes, run.cli, 'synced'),
     unaudited: toolbusTarget(processes, run.cli, 'unaudited'),
   };
   for (let round = 0; round < options.rounds; round++) {

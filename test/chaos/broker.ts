@@ -28,7 +28,8 @@ interface Connz {
   readonly connections: ReadonlyArray<{ readonly name?: string; readonly subscriptions?: number }>;
 }
 
-export async function startBroker(): Promise<Broker> {
+/** `store`: directory of its streams, on a disk of its own. Without it, a temporary one. */
+export async function startBroker({ store }: { readonly store?: string | undefined } = {}): Promise<Broker> {
   const dir = mkdtempSync(join(tmpdir(), 'toolbus-chaos-nats-'));
   const { path } = await locateNatsServer();
   const port = randomPort();
@@ -37,7 +38,7 @@ export async function startBroker(): Promise<Broker> {
   let child = await start();
 
   async function start(): Promise<ChildProcess> {
-    const args = ['-a', '127.0.0.1', '-p', `${port}`, '-m', `${monitorPort}`, '-js', '-sd', dir];
+    const args = ['-a', '127.0.0.1', '-p', `${port}`, '-m', `${monitorPort}`, '-js', '-sd', store ?? dir];
     const started = spawn(path, [...args, '-l', join(dir, 'log')], { stdio: 'ignore' });
     await until('nats-server is healthy', async () => {
       if (started.exitCode !== null) throw new Error(`nats-server ended with ${started.exitCode}`);

@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import type { InstanceStatus } from '../../shared/mcp/manifest.ts';
 import { type Entry, readJournal } from '../fixtures/scripted/journal.ts';
 import type { Program } from '../fixtures/scripted/program.ts';
+import { compileFixture } from '../helpers/compiled-fixture.ts';
 import { agentWithKey } from '../helpers/keys.ts';
 import { callTool, type RpcAnswer, textOf } from '../helpers/rpc.ts';
 import { startIngress, startWorker, type Toolbus, type WorkerReadyLine } from '../helpers/toolbus.ts';
 import { until } from '../helpers/until.ts';
 import { type Broker, startBroker } from './broker.ts';
-import { compileUpstream } from './compiled-upstream.ts';
 import { type CallRecord, judge } from './oracle.ts';
 
 export type Worker = Toolbus<WorkerReadyLine>;
@@ -33,6 +33,9 @@ export interface RigOptions {
   readonly audit?: object;
   /** Agents beside the one that `call` is made as. */
   readonly agents?: readonly string[];
+  /** Directory of nats-server's streams, and that of the ingress with its spool; temporary ones without them. */
+  readonly store?: string;
+  readonly ingressDir?: string;
 }
 
 export interface CallOptions {
@@ -43,9 +46,12 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What a rig needs of its NATS. */
+export type RigBroker = Pick<Broker, 'url' | 'signal' | typeof Symbol.asyncDispose>;
+
 /** nats-server, ingress and workers as separate processes, in front of upstreams that write down what they do. */
-export interface Rig {
-  readonly broker: Broker;
+export interface Rig<Nats extends RigBroker = Broker> {
+  readonly broker: Nats;
   readonly ingress: Toolbus;
   /** The file that ingress and workers were started with. */
   readonly config: object;
@@ -69,10 +75,15 @@ export interface Rig {
 const secret = 'chaos-chaos-chaos-chaos-chaos-chaos';
 
 export async function openRig(options: RigOptions = {}): Promise<Rig> {
+  return openRigOn(await startBroker({ store: options.store }), options);
+}
+
+/** The same on a NATS that was started before; the rig ends it. */
+export async function openRigOn<Nats extends RigBroker>(broker: Nats, options: RigOptions): Promise<Rig<Nats>> {
   const { timeoutMs = 5_000, concurrency = 8 } = options;
   const dir = mkdtempSync(join(tmpdir(), 'toolbus-chaos-'));
   const journalFile = join(dir, 'journal');
-  const upstream = await compileUpstream();
+  const upstream = compileFixture('scripted-upstream');
   const keys = new Map<string, string>();
   const agents: Record<string, object> = {};
   for (const name of ['tester', ...(options.agents ?? [])]) {
@@ -97,7 +108,6 @@ export async function openRig(options: RigOptions = {}): Promise<Rig> {
     ...(options.limits && { limits: options.limits }),
     ...(options.audit && { audit: options.audit }),
   };
-  const broker = await startBroker();
   const workers: Worker[] = [];
   const records: CallRecord[] = [];
   let next = 0;
@@ -107,7 +117,10 @@ export async function openRig(options: RigOptions = {}): Promise<Rig> {
     workers.push(worker);
     return worker;
   };
-  const ingress = await startIngress(broker.url, { config });
+  const ingress = await startIngress(broker.url, {
+    config,
+    ...(options.ingressDir !== undefined && { dir: options.ingressDir }),
+  });
   for (let count = 0; count < (options.workers ?? 1); count += 1) await addWorker();
 
   async function ask(

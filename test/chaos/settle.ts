@@ -2,22 +2,22 @@ import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 import { until } from '../helpers/until.ts';
 import type { CallRecord } from './oracle.ts';
-import type { Rig } from './rig.ts';
+import type { Rig, RigBroker } from './rig.ts';
 
 /** Waits until calls are answered as if nothing had happened. */
-export async function healed(rig: Rig, withinMs = 15_000): Promise<void> {
+export async function healed(rig: Rig<RigBroker>, withinMs = 15_000): Promise<void> {
   await until('calls are answered again', async () => (await rig.call()).outcome === 'ok', withinMs);
 }
 
 /** What was refused may not run later either: looks again after `afterMs`. */
-export async function assertPromisesKept(rig: Rig, afterMs = 5_000): Promise<void> {
+export async function assertPromisesKept(rig: Rig<RigBroker>, afterMs = 5_000): Promise<void> {
   await delay(afterMs);
   assert.deepEqual(rig.violations(), []);
 }
 
 /** Calls one after another from each of `agents` until `over` says so, or `calls` are made. */
 export async function load(
-  rig: Rig,
+  rig: Rig<RigBroker>,
   options: {
     readonly agents: number;
     readonly calls?: number;

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { conformanceSuite, node24 } from '../helpers/external-tools.ts';
 import { verifies } from '../requirements.ts';
+import { runSuite } from './suite.ts';
 
 /** Scenarios in which the suite is the server: what the gateway sends it for an agent must be what a client sends. */
 const scenarios = [
@@ -26,27 +25,11 @@ const agent = fileURLToPath(new URL('../fixtures/conformance-agent.ts', import.m
 for (const [version, scenario, checks] of scenarios) {
   test(`conformance ${version} - towards the suite's server the gateway is a client: ${scenario}`, async () => {
     verifies('conformance:client');
-    const [node, suite] = await Promise.all([node24(), conformanceSuite()]);
     const command = `"${process.execPath}" --import "${import.meta.resolve('tsx')}" "${agent}"`;
-    const args = [suite, 'client', '--command', command, '--scenario', scenario, '--spec-version', version];
-    const { code, text } = await run(node, [...args, '--timeout', '60000']);
+    const args = ['client', '--command', command, '--scenario', scenario, '--spec-version', version];
+    const { code, text } = await runSuite([...args, '--timeout', '60000'], 90_000);
     const passed = Number(/Passed: (\d+)\/\d+, 0 failed/.exec(text)?.[1] ?? 0);
     assert.equal(code, 0, text.slice(-3000));
     assert.ok(passed >= checks, `${passed} checks passed, ${checks} expected:\n${text.slice(-3000)}`);
-  });
-}
-
-function run(command: string, args: readonly string[]): Promise<{ code: number; text: string }> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], timeout: 90_000, killSignal: 'SIGKILL' });
-    let text = '';
-    child.stdout.on('data', (chunk: Buffer) => {
-      text += chunk.toString('utf8');
-    });
-    child.stderr.on('data', (chunk: Buffer) => {
-      text += chunk.toString('utf8');
-    });
-    child.once('error', reject);
-    child.once('close', (code) => resolve({ code: code ?? -1, text }));
   });
 }

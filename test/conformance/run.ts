@@ -3,13 +3,12 @@
  *
  *     node --import tsx test/conformance/run.ts URL 2026-07-28 [--json FILE]
  */
-import { spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { argv } from 'node:process';
 import { fileURLToPath } from 'node:url';
-import { conformanceSuite, node24 } from '../helpers/external-tools.ts';
+import { runSuite } from './suite.ts';
 
 export type Requirements = '2026-07-28' | '2025-11-25';
 
@@ -35,11 +34,9 @@ export interface ConformanceResult {
 
 /** Runs every scenario that the revision requires. Rejects only when the suite itself could not run. */
 export async function runConformance(url: string, requirements: Requirements): Promise<ConformanceResult> {
-  const [node, suite] = await Promise.all([node24(), conformanceSuite()]);
   const out = mkdtempSync(join(tmpdir(), 'toolbus-conformance-'));
   try {
-    const args = [suite, 'server', '--url', url, '--requirements', requirements, '-o', out];
-    const { code, text } = await capture(node, args);
+    const { code, text } = await runSuite(['server', '--url', url, '--requirements', requirements, '-o', out], 240_000);
     const scenarios = parseSummary(text, (name) => failuresOf(out, name));
     if (scenarios.length === 0) throw new Error(`the conformance suite did not run:\n${text.slice(-2000)}`);
     return { url, requirements, exitCode: code, scenarios };
@@ -75,17 +72,6 @@ function failuresOf(out: string, scenario: string): string[] {
   return checks
     .filter(({ status }) => status === 'FAILURE')
     .map(({ id, errorMessage }) => `${scenario}: ${id}: ${errorMessage ?? 'failed'}`);
-}
-
-function capture(command: string, args: readonly string[]): Promise<{ code: number; text: string }> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], timeout: 240_000, killSignal: 'SIGKILL' });
-    const chunks: Buffer[] = [];
-    child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
-    child.stderr.on('data', (chunk: Buffer) => chunks.push(chunk));
-    child.once('error', reject);
-    child.once('close', (code) => resolve({ code: code ?? -1, text: Buffer.concat(chunks).toString('utf8') }));
-  });
 }
 
 async function main(): Promise<void> {

@@ -41,7 +41,7 @@ test('package - a packed tarball installs and runs outside the checkout', async 
       encoding: 'utf8',
     });
     writeFileSync(join(dir, 'package.json'), '{"private":true}');
-    npm(['install', '--no-audit', '--no-fund', join(dir, packed.trim())]);
+    npm(['install', '--prefer-offline', '--no-audit', '--no-fund', join(dir, packed.trim())]);
     const started = await startProcess({
       command: process.execPath,
       args: [join(dir, 'node_modules', '.bin', 'toolbus'), 'up', '--json', '--port', '0', '--admin-port', '0'],

@@ -5,7 +5,7 @@ import { requestOf } from '../../services/ingress/methods/testing/harness.ts';
 import { startWorker } from '../../services/worker/main.ts';
 import { type Config, configSchema } from '../../shared/config/schema.ts';
 import { GatewayError } from '../../shared/errors.ts';
-import { compileUpstream } from '../chaos/compiled-upstream.ts';
+import { fixtureCommand } from './fixture.ts';
 import { startNats } from './nats.ts';
 import { until } from './until.ts';
 
@@ -30,8 +30,7 @@ const log = pino({ level: 'silent' });
 
 export async function startCores(count: number, options: CoresOptions): Promise<Cores> {
   const scripted = {
-    command: process.execPath,
-    args: [await compileUpstream(), '--stdio'],
+    ...fixtureCommand('scripted-upstream', ['--stdio']),
     era: 'legacy',
     concurrency: 64,
     ...options.server,

@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url';
+import { compileFixture } from './compiled-fixture.ts';
 import { startProcess } from './processes.ts';
 
 export type FixtureName =
@@ -26,8 +27,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** Command line that runs a fixture, for the `command` and `args` of a stdio server. */
 export function fixtureCommand(name: FixtureName, args: readonly string[] = []): { command: string; args: string[] } {
-  const file = fileURLToPath(new URL(`../fixtures/${name}.ts`, import.meta.url));
-  return { command: process.execPath, args: ['--import', import.meta.resolve('tsx'), file, ...args] };
+  return { command: process.execPath, args: [compileFixture(name), ...args] };
 }
 
 /** Starts a fixture server on a free port of 127.0.0.1. */

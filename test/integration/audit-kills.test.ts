@@ -2,20 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { AuditRecord } from '../../shared/audit/record.ts';
+import { assertRecorded, idsOf, verify } from '../chaos/audit-checks.ts';
 import { judgeAudit, readAudit } from '../chaos/audit-oracle.ts';
-import { openRig, type Rig } from '../chaos/rig.ts';
+import { openRig } from '../chaos/rig.ts';
 import { healed, load } from '../chaos/settle.ts';
-import { runToolbus, startIngress } from '../helpers/toolbus.ts';
+import { startIngress } from '../helpers/toolbus.ts';
 import { until } from '../helpers/until.ts';
 import { verifies } from '../requirements.ts';
-
-const verify = (rig: Rig) =>
-  runToolbus(['audit', 'verify', '--config', rig.ingress.configFile, '--nats', rig.broker.url], {
-    cwd: rig.ingress.dir,
-    timeoutMs: 60_000,
-  });
-
-const idsOf = (audit: readonly AuditRecord[]) => new Set(audit.map(({ id }) => id));
 
 /** Calls whose intent has no outcome. */
 function orphansOf(audit: readonly AuditRecord[]): string[] {
@@ -36,17 +29,11 @@ test('audit kills - nats-server killed under load loses no record that it had ac
   over = true;
   await running;
   await healed(rig);
-  await until('what was on the disk is in the stream', async () => {
-    const found = await readAudit(rig.broker.url);
-    return judgeAudit(found, rig.records, rig.journal()).length === 0;
-  });
-  const after = await readAudit(rig.broker.url);
-  const kept = idsOf(after);
+  const kept = idsOf(await assertRecorded(rig));
   assert.deepEqual(
     [...idsOf(before)].filter((id) => !kept.has(id)),
     [],
   );
-  assert.deepEqual(rig.violations(), []);
   const verdict = await verify(rig);
   assert.equal(verdict.code, 0, verdict.stdout);
 });

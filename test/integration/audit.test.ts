@@ -7,47 +7,16 @@ import { jetstreamManager } from '@nats-io/jetstream';
 import type { AuditRecord } from '../../shared/audit/record.ts';
 import { connectBus } from '../../shared/bus/connect.ts';
 import { createLogger } from '../../shared/log.ts';
+import { auditCommand, fillStream, readiness, smallStream, verify } from '../chaos/audit-checks.ts';
 import { judgeAudit, readAudit } from '../chaos/audit-oracle.ts';
-import type { CallRecord } from '../chaos/oracle.ts';
 import { openRig, type Rig } from '../chaos/rig.ts';
 import { healed, tookMs } from '../chaos/settle.ts';
 import { callTool } from '../helpers/rpc.ts';
-import { runToolbus, startIngress } from '../helpers/toolbus.ts';
+import { startIngress } from '../helpers/toolbus.ts';
 import { until } from '../helpers/until.ts';
 import { verifies } from '../requirements.ts';
 
 const stream = 'TOOLBUS_AUDIT_default';
-
-/** The smallest stream, whose records hold even large arguments. */
-const small = { maxBytes: 1_048_576, inlineBytes: 131_072 };
-
-/** Makes calls until the stream has no room for the smallest record. */
-async function fill(rig: Rig): Promise<CallRecord> {
-  for (const padding of [60_000, 6_000, 600]) {
-    await until(`no room for ${padding} bytes`, async () => {
-      const record = await rig.call({ padding: 'x'.repeat(padding) });
-      return record.outcome === 'error';
-    });
-  }
-  return until('no room at all', async () => {
-    const record = await rig.call({});
-    if (record.outcome !== 'error') return undefined;
-    await delay(1_000);
-    return (await rig.call({})).outcome === 'error' ? record : undefined;
-  });
-}
-
-const verify = (rig: Rig, ...args: string[]) =>
-  runToolbus(['audit', 'verify', '--config', rig.ingress.configFile, '--nats', rig.broker.url, ...args], {
-    cwd: rig.ingress.dir,
-    timeoutMs: 60_000,
-  });
-
-async function readiness(rig: Rig): Promise<{ status: number; audit: string }> {
-  const response = await fetch(`${rig.ingress.ready.admin}/readyz`);
-  const { checks } = (await response.json()) as { checks: ReadonlyArray<{ name: string; reason: string }> };
-  return { status: response.status, audit: checks.find(({ name }) => name === 'audit')?.reason ?? '' };
-}
 
 async function assertAudited(rig: Rig): Promise<AuditRecord[]> {
   const audit = await readAudit(rig.broker.url);
@@ -118,10 +87,10 @@ test('audit - refusals are recorded, and what comes without a key is counted', a
 
 test('audit - a full stream refuses calls at once, keeps the outcomes on the disk and takes them when there is room', async (t) => {
   verifies('audit:fail-closed', 'audit:outcome-kept', 'audit:stream-guarded');
-  await using rig = await openRig({ timeoutMs: 30_000, audit: small });
+  await using rig = await openRig({ timeoutMs: 30_000, audit: smallStream });
   const slow = rig.call({ delayMs: 12_000 });
   await until('the slow call runs', () => rig.journal().length > 0);
-  const refused = await fill(rig);
+  const refused = await fillStream(rig);
   assert.deepEqual([refused.reason, refused.executed, refused.status], ['audit_unavailable', 'no', 503]);
   const again = await rig.call({});
   assert.equal(again.reason, 'audit_unavailable');
@@ -133,7 +102,7 @@ test('audit - a full stream refuses calls at once, keeps the outcomes on the dis
 
   assert.equal((await slow).outcome, 'ok', 'its outcome is on the disk');
   const missing = kindsOf(await readAudit(rig.broker.url), 'outcome').length;
-  rig.ingress.writeConfig({ ...rig.config, audit: { ...small, maxBytes: 8_388_608 } });
+  rig.ingress.writeConfig({ ...rig.config, audit: { ...smallStream, maxBytes: 8_388_608 } });
   await healed(rig, 20_000);
   await until('the outcome is in the stream', async () => {
     const outcomes = kindsOf(await readAudit(rig.broker.url), 'outcome');
@@ -152,14 +121,14 @@ test('audit - a full stream refuses calls at once, keeps the outcomes on the dis
 
 test('audit - a tool that ran and can be recorded nowhere says so', async () => {
   verifies('audit:outcome-kept');
-  await using rig = await openRig({ timeoutMs: 30_000, audit: small });
+  await using rig = await openRig({ timeoutMs: 30_000, audit: smallStream });
   await rig.call({});
   // A file where the directory should be: not even root can write into it.
   rmSync(auditDir(rig), { recursive: true, force: true });
   writeFileSync(auditDir(rig), '');
   const slow = rig.call({ delayMs: 12_000 });
   await until('the slow call runs', () => rig.journal().filter(({ what }) => what === 'start').length === 2);
-  await fill(rig);
+  await fillStream(rig);
   const lost = await slow;
   assert.deepEqual([lost.reason, lost.executed], ['audit_outcome_lost', 'yes']);
   assert.equal((await rig.call({})).reason, 'audit_unavailable');
@@ -210,10 +179,7 @@ test('audit - a stream that was deleted is an alarm, is not made anew, and an op
     assert.equal(found.code, 6);
     assert.match(found.stdout, /BAD: .*TOOLBUS_AUDIT_default/);
 
-    const accepted = await runToolbus(
-      ['audit', 'accept-loss', '--config', rig.ingress.configFile, '--nats', rig.broker.url],
-      { cwd: rig.ingress.dir },
-    );
+    const accepted = await auditCommand(rig, 'accept-loss');
     assert.equal(accepted.code, 0, accepted.stderr);
     await healed(rig, 20_000);
     const after = await verify(rig);

@@ -79,11 +79,7 @@ interface Surroundings extends AsyncDisposable {
 async function start(): Promise<Surroundings> {
   const dataDir = mkdtempSync(join(tmpdir(), 'toolbus-bus-fuzz-'));
   const upstream = await startAnsweringUpstream({ tools: [echoTool('echo')], delayMs: () => 5 });
-  const gateway = await startGateway(
-    { servers: { up: { url: upstream.url } }, agents: { a: agent } },
-    undefined,
-    dataDir,
-  );
+  const gateway = await startGateway({ servers: { up: { url: upstream.url } }, agents: { a: agent } }, { dataDir });
   const nc = await connectBus({ url: gateway.nats.url, name: 'fuzz', log: pino({ level: 'silent' }) });
   return {
     gateway,

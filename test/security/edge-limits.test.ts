@@ -1,18 +1,22 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { readAudit } from '../chaos/audit-oracle.ts';
 import { agentWithKey } from '../helpers/keys.ts';
 import { until } from '../helpers/until.ts';
 import { verifies } from '../requirements.ts';
-import { onEveryTransport, type Wire, type WireAnswer, type WireRequest } from './every-transport.ts';
+import { type Outcome, onEveryTransport, type Talk, type WireRequest } from './dialects.ts';
 import { startGateway } from './gateway.ts';
 
 const { key, agent } = agentWithKey();
 const agents = { ann: agent };
 
-const codeOf = ({ message }: WireAnswer): number | undefined => message?.error?.code;
+const codeOf = ({ message }: Outcome): number | undefined => message?.error?.code;
 const withBody = (request: WireRequest, body: string | Buffer): WireRequest => ({ ...request, body });
 /** The correct request padded with blanks, which JSON ignores. */
 const padded = (request: WireRequest, length: number) => withBody(request, String(request.body).padEnd(length));
@@ -20,7 +24,7 @@ const padded = (request: WireRequest, length: number) => withBody(request, Strin
 const withMember = (request: WireRequest, member: string) =>
   withBody(request, String(request.body).replace(/\}$/, `,${member}}`));
 
-async function assertServes(wire: Wire): Promise<void> {
+async function assertServes(wire: Talk): Promise<void> {
   const answer = await wire.send(wire.request('tools/list'));
   assert.ok(answer.message?.result, `${answer.status} ${answer.body}`);
 }
@@ -101,6 +105,26 @@ for (const [name, status, code, spoil] of spoilt) {
   });
 }
 
+test('edge limits - a body that was refused is in the audit, in every revision (E9)', async (t) => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'toolbus-edge-'));
+  t.after(() => rmSync(dataDir, { recursive: true, force: true }));
+  await using gateway = await startGateway({ agents }, { dataDir });
+  const recorded = async () => {
+    const records = await readAudit(gateway.nats.url);
+    return records.reduce(
+      (sum, one) => sum + (one.kind === 'refusal' && one.reason === 'bad_request' ? one.count : 0),
+      0,
+    );
+  };
+  let refused = 0;
+  await onEveryTransport(t, { port: gateway.port, key }, async (wire) => {
+    const answer = await wire.send(withMember(wire.request('tools/list'), `"x":${'['.repeat(64)}${']'.repeat(64)}`));
+    assert.equal(answer.status, 400);
+    refused += 1;
+    await until('the refusal is recorded', async () => (await recorded()) >= refused);
+  });
+});
+
 test('edge limits - the bounds of the configuration hold, and change with it', async (t) => {
   await using gateway = await startGateway({ agents, limits: { stringLength: 300, jsonDepth: 6 } });
   const long = (request: WireRequest) => withMember(request, `"x":"${'y'.repeat(301)}"`);
@@ -147,14 +171,28 @@ test('edge limits - guessing keys ends in 429, for a whole /64, and nobody who i
   const access = { trustedProxies: ['127.0.0.0/8'] };
   const limits = { unauthenticated: { rate: '1/h', burst: 20 } };
   await using gateway = await startGateway({ agents, access, limits });
-  const knock = async (from: string, bearer: string) => {
+  // As agents of every revision and transport knock: all spend the same attempts.
+  const doors: [method: string, path: string, version?: string][] = [
+    ['POST', '/mcp', '2026-07-28'],
+    ['POST', '/mcp', '2025-11-25'],
+    ['POST', '/mcp', '2025-06-18'],
+    ['POST', '/mcp', '2025-03-26'],
+    ['GET', '/sse'],
+    ['POST', '/messages?sessionId=x'],
+  ];
+  const knock = async (from: string, bearer: string, door = 0) => {
+    const [method = '', path = '', version] = doors[door % doors.length] ?? [];
     const headers = { authorization: `Bearer ${bearer}`, 'x-forwarded-for': from, 'content-type': 'application/json' };
-    return fetch(`${gateway.origin}/mcp`, { method: 'POST', headers, body: '{}' });
+    return fetch(gateway.origin + path, {
+      method,
+      headers: { ...headers, ...(version !== undefined && { 'mcp-protocol-version': version }) },
+      ...(method === 'POST' && { body: '{}' }),
+    });
   };
   const statuses: number[] = [];
   let last: Response | undefined;
   for (let count = 0; count < 1_000; count += 1) {
-    last = await knock(`2001:db8:1:2::${count.toString(16)}`, `guess-${count}`);
+    last = await knock(`2001:db8:1:2::${count.toString(16)}`, `guess-${count}`, count);
     statuses.push(last.status);
     if (count < 999) await last.arrayBuffer();
   }
@@ -199,7 +237,7 @@ test('edge limits - a used up limit says so with status, code, time and executed
     assert.ok(typeof retryAfterMs === 'number' && retryAfterMs > 0 && retryAfterMs <= 3_600_000);
     const inBand = wire.name.endsWith('SSE');
     assert.equal(answer.status, inBand ? 202 : 429);
-    if (!inBand) assert.equal(answer.headers['retry-after'], String(Math.ceil(retryAfterMs / 1000)));
+    if (!inBand) assert.equal(answer.headers.get('retry-after'), String(Math.ceil(retryAfterMs / 1000)));
     await assertServes(wire);
   });
 });

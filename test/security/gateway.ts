@@ -69,7 +69,13 @@ export interface Gateway extends AsyncDisposable {
   reload(config: object): void;
 }
 
-export async function startGateway(config: object, developmentKey?: string, dataDir?: string): Promise<Gateway> {
+export interface GatewayOptions {
+  readonly developmentKey?: string;
+  readonly dataDir?: string;
+}
+
+export async function startGateway(config: object, options: GatewayOptions = {}): Promise<Gateway> {
+  const { developmentKey, dataDir } = options;
   const parsed = parse(config);
   const logs: string[] = [];
   const log = pino({ level: 'trace' satisfies Level }, sink(logs));

@@ -3,6 +3,7 @@ import { after, before, test } from 'node:test';
 import { hashOf } from '../../services/cli/commands/keys.ts';
 import { startTestServer } from '../../services/ingress/http/testing/public-server.ts';
 import { agentWithKey } from '../helpers/keys.ts';
+import { post } from '../helpers/rpc.ts';
 import { until } from '../helpers/until.ts';
 import { verifies } from '../requirements.ts';
 import { bearer, dialects, refusal, talk } from './dialects.ts';
@@ -104,22 +105,31 @@ for (const dialect of dialects) {
   });
 }
 
-test('identity - an id that a client brings along is never taken over (I3)', async () => {
+for (const version of ['2025-11-25', '2025-06-18', '2025-03-26']) {
+  test(`identity ${version} - an id that a client brings along is never taken over (I3)`, async () => {
+    verifies('agent:authentication');
+    const chosen = 'A'.repeat(40);
+    const params = { protocolVersion: version, capabilities: {}, clientInfo: { name: 'x', version: '1' } };
+    const options = { key: ann.key, headers: { 'mcp-session-id': chosen } };
+    const url = `${gateway.origin}/mcp`;
+    const opened = await post(url, { jsonrpc: '2.0', id: 1, method: 'initialize', params }, options);
+    const given = opened.headers.get('mcp-session-id');
+    assert.ok(given && given !== chosen && given.length > 40);
+    assert.equal((await post(url, { jsonrpc: '2.0', id: 2, method: 'tools/list' }, options)).status, 404);
+  });
+}
+
+test('identity 2024-11-05 HTTP+SSE - an id that a client brings along is never taken over (I3)', async () => {
   verifies('agent:authentication');
   const chosen = 'A'.repeat(40);
-  const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'x', version: '1' } };
-  const headers = {
-    ...bearer(ann.key),
-    'content-type': 'application/json',
-    accept: 'application/json, text/event-stream',
-    'mcp-session-id': chosen,
-  };
-  const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'initialize', params });
-  const opened = await fetch(`${gateway.origin}/mcp`, { method: 'POST', headers, body });
-  const given = opened.headers.get('mcp-session-id');
-  assert.ok(given && given !== chosen && given.length > 40);
-  const list = JSON.stringify({ jsonrpc: '2.0', id: 2, method: 'tools/list' });
-  assert.equal((await fetch(`${gateway.origin}/mcp`, { method: 'POST', headers, body: list })).status, 404);
+  const sse = dialects.at(-1);
+  assert.ok(sse);
+  const agent = await talk(sse, gateway.origin, { ...bearer(ann.key), 'mcp-session-id': chosen });
+  assert.ok(agent.session && agent.session !== chosen && agent.session.length > 20, agent.session);
+  const list = { jsonrpc: '2.0', id: 2, method: 'tools/list' };
+  const taken = await post(`${gateway.origin}/messages?sessionId=${chosen}`, list, { key: ann.key });
+  assert.equal(taken.status, 404);
+  agent.close();
 });
 
 for (const [name, open] of standingStreams()) {

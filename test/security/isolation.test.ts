@@ -6,31 +6,21 @@ import { after, before, test } from 'node:test';
 import type { AuditRecord } from '../../shared/audit/record.ts';
 import { readAudit } from '../chaos/audit-oracle.ts';
 import { agentWithKey } from '../helpers/keys.ts';
-import { modern, post, type RpcMessage } from '../helpers/rpc.ts';
+import { modern, type RpcMessage } from '../helpers/rpc.ts';
 import { until } from '../helpers/until.ts';
 import { verifies } from '../requirements.ts';
 import { type AnsweringUpstream, startAnsweringUpstream, textResult } from './answering-upstream.ts';
 import { bearer, dialects, refusal, talk } from './dialects.ts';
 import { type Gateway, startGateway } from './gateway.ts';
 import { echoTool } from './hostile.ts';
-import { scale } from './scale.ts';
 
 const ann = agentWithKey();
 const bob = agentWithKey();
-const cara = agentWithKey();
-const dan = agentWithKey();
-/** Of these each agent sees half, which is more than one page (4 MiB). */
-const large = Array.from({ length: 40 }, (_, index) =>
-  echoTool(`${index % 2 === 0 ? 'red' : 'blue'}_${index}`, {
-    inputSchema: { type: 'object', $comment: 'x'.repeat(240_000) },
-  }),
-);
-const many = Array.from({ length: 100 }, (_, index) => echoTool(`${index % 2 === 0 ? 'red' : 'blue'}_${index}`));
+const many = Array.from({ length: 10 }, (_, index) => echoTool(`${index % 2 === 0 ? 'red' : 'blue'}_${index}`));
 const state = 'the state of the server';
 
 let one: AnsweringUpstream;
 let two: AnsweringUpstream;
-let big: AnsweringUpstream;
 let gateway: Gateway;
 let dataDir: string;
 
@@ -43,7 +33,6 @@ before(async () => {
   };
   one = await startAnsweringUpstream({
     tools: [echoTool('echo'), echoTool('ask'), echoTool('other_ask'), ...many],
-    delayMs: () => Math.floor(Math.random() * 5),
     answer({ name, args, params }) {
       if (!name.endsWith('ask')) return textResult(JSON.stringify(args));
       if (params['requestState'] === state) return textResult('answered');
@@ -51,83 +40,27 @@ before(async () => {
     },
   });
   two = await startAnsweringUpstream({ tools: [echoTool('echo')] });
-  big = await startAnsweringUpstream({ tools: large });
   dataDir = mkdtempSync(join(tmpdir(), 'toolbus-isolation-'));
   const config = {
-    servers: { one: { url: one.url, concurrency: 64 }, two: { url: two.url }, big: { url: big.url } },
+    servers: { one: { url: one.url, concurrency: 64 }, two: { url: two.url } },
     toolsets: { reds: { tools: ['one__red_*'] } },
     agents: {
       ann: { ...ann.agent, allow: ['one__echo', 'one__ask', 'one__other_ask', 'one__red_*'] },
       bob: { ...bob.agent, allow: ['one__ask', 'one__echo', 'one__blue_*', 'two__*'] },
-      cara: { ...cara.agent, allow: ['big__red_*'] },
-      dan: { ...dan.agent, allow: ['big__blue_*'] },
     },
   };
-  gateway = await startGateway(config, undefined, dataDir);
+  gateway = await startGateway(config, { dataDir });
 });
 
 after(async () => {
   await gateway?.[Symbol.asyncDispose]();
   await one?.[Symbol.asyncDispose]();
   await two?.[Symbol.asyncDispose]();
-  await big?.[Symbol.asyncDispose]();
   rmSync(dataDir, { recursive: true, force: true });
 });
 
 const textIn = (message: RpcMessage | undefined): string =>
   (message?.result?.['content'] as { text?: string }[] | undefined)?.[0]?.text ?? JSON.stringify(message);
-
-test('isolation - clients that all use the id 0 get their own answers alone (I2)', async () => {
-  verifies('isolation:ids');
-  const clients = 200;
-  const each = 5 * scale;
-  const foreign: string[] = [];
-  await Promise.all(
-    Array.from({ length: clients }, async (_, client) => {
-      const { key } = client % 2 === 0 ? ann : bob;
-      const ask = await zeroClient(gateway.origin, key, client);
-      for (let turn = 0; turn < each; turn += 1) {
-        const nonce = `${client}-${turn}`;
-        // A machine under load may refuse a call; it is asked again.
-        const message = await until(
-          `an answer for ${nonce}`,
-          async () => {
-            const answer = await ask({ name: 'one__echo', arguments: { nonce } });
-            return answer?.error?.data?.['reason'] === undefined && answer;
-          },
-          60_000,
-        );
-        if (message.id !== 0 || textIn(message) !== JSON.stringify({ nonce })) foreign.push(JSON.stringify(message));
-      }
-    }),
-  );
-  assert.deepEqual(foreign, []);
-  assert.equal(new Set(one.calls.map(({ args }) => args['nonce'])).size, clients * each, 'each call ran');
-});
-
-/** A client whose every request has the id 0: every fourth of another revision. HTTP+SSE is in the dialects below; its stream needs ids. */
-async function zeroClient(origin: string, key: string, client: number) {
-  const url = `${origin}/mcp`;
-  const version = ['2026-07-28', '2025-11-25', '2025-06-18', '2025-03-26'][client % 4] ?? '';
-  const clientInfo = { name: 'zero', version: '1' };
-  const headers: Record<string, string> = { 'mcp-protocol-version': version };
-  const _meta = {
-    'io.modelcontextprotocol/protocolVersion': version,
-    'io.modelcontextprotocol/clientInfo': clientInfo,
-    'io.modelcontextprotocol/clientCapabilities': {},
-  };
-  const isModern = client % 4 === 0;
-  if (!isModern) {
-    const params = { protocolVersion: version, capabilities: {}, clientInfo };
-    const opened = await post(url, { jsonrpc: '2.0', id: 0, method: 'initialize', params }, { key });
-    headers['mcp-session-id'] = opened.headers.get('mcp-session-id') ?? '';
-  }
-  return async (params: { name: string; arguments: object }): Promise<RpcMessage | undefined> => {
-    const more = isModern ? { 'mcp-method': 'tools/call', 'mcp-name': params.name } : {};
-    const body = { jsonrpc: '2.0', id: 0, method: 'tools/call', params: isModern ? { ...params, _meta } : params };
-    return (await post(url, body, { key, headers: { ...headers, ...more } })).response;
-  };
-}
 
 for (const dialect of dialects) {
   const opened = (key: string, name?: string) => talk(dialect, gateway.origin, bearer(key), name);
@@ -151,7 +84,7 @@ for (const dialect of dialects) {
       const found = refusalsOf(await readAudit(gateway.nats.url)).filter(({ agent }) => agent === 'ann');
       return ['two__echo', 'two__nope'].every((name) => found.some(({ target }) => target === name)) && found;
     });
-    assert.ok(records.every(({ agent }) => agent === 'ann'));
+    assert.deepEqual(new Set(records.map(({ reason }) => reason)), new Set(['unknown_tool']));
     forbidden.close();
     unknown.close();
   });
@@ -183,38 +116,6 @@ for (const dialect of dialects) {
       agent.close();
     }
     assert.equal(one.calls.length + two.calls.length, reached);
-  });
-
-  test(`isolation ${dialect.name} - alternating lists hold nothing of the other agent, on any page (I10)`, async () => {
-    verifies('isolation:lists');
-    for (const [pair, turns, least] of [
-      [[ann, bob], 100 * scale, 1],
-      [[cara, dan], 2, 2],
-    ] as const) {
-      const agents = await Promise.all(pair.map(({ key }) => opened(key)));
-      const cursors: string[] = [];
-      for (let turn = 0; turn < turns; turn += 1) {
-        const mine = turn % 2;
-        const foreign = mine === 0 ? /blue|two__/ : /red|other_ask/;
-        let cursor: unknown;
-        let pages = 0;
-        do {
-          const answer = await agents[mine]?.ask('tools/list', cursor === undefined ? {} : { cursor });
-          const { tools, nextCursor, cacheScope } = answer?.message?.result ?? {};
-          for (const { name } of tools as { name: string }[]) assert.doesNotMatch(name, foreign);
-          if (dialect.name === '2026-07-28') assert.equal(cacheScope, 'private', `page ${pages}`);
-          cursor = nextCursor;
-          if (mine === 0 && typeof cursor === 'string') cursors.push(cursor);
-          pages += 1;
-        } while (cursor !== undefined);
-        assert.ok(pages >= least, `${pages} pages`);
-      }
-      for (const cursor of cursors) {
-        const answer = await agents[1]?.ask('tools/list', { cursor });
-        assert.equal(answer?.message?.error?.code, -32602, 'a cursor of the other view');
-      }
-      for (const agent of agents) agent.close();
-    }
   });
 
   test(`isolation ${dialect.name} - equal calls of two agents are two calls (I11)`, async () => {

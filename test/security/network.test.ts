@@ -11,7 +11,7 @@ import { createAuthority } from '../helpers/certificates.ts';
 import { agentWithKey } from '../helpers/keys.ts';
 import { until } from '../helpers/until.ts';
 import { verifies } from '../requirements.ts';
-import { bearer, dialects, talk } from './dialects.ts';
+import { bearer, dialects, onEveryTransport, talk } from './dialects.ts';
 import { type Gateway, startGateway } from './gateway.ts';
 
 const { key, agent } = agentWithKey();
@@ -137,21 +137,6 @@ for (const { name, method, path, headers, body } of firsts) {
     gateway.reload(config());
   });
 
-  if (body !== undefined) {
-    test(`network ${name} - takes JSON alone, and nothing compressed (E4, E15)`, async () => {
-      verifies('agent:origin-host');
-      for (const type of [
-        'text/plain',
-        'application/json\ta',
-        'application/x-www-form-urlencoded',
-        'multipart/form-data',
-      ])
-        assert.equal((await ask({ 'content-type': type })).status, 415, type);
-      const zipped = gzipSync(body);
-      assert.equal((await ask({ 'content-encoding': 'gzip' }, zipped)).status, 415);
-    });
-  }
-
   test(`network ${name} - CORS is closed but for allowed origins (E5)`, async () => {
     verifies('access:cors');
     const preflight = (origin: string) =>
@@ -185,6 +170,45 @@ for (const { name, method, path, headers, body } of firsts) {
     gateway.reload(config());
   });
 }
+
+test('network - takes JSON alone, and nothing compressed (E4, E15)', async (t) => {
+  verifies('agent:origin-host');
+  await onEveryTransport(t, { port: gateway.port, key }, async (conversation) => {
+    const list = conversation.request('tools/list');
+    const statusOf = async (headers: http.OutgoingHttpHeaders, text = list.body) =>
+      (await conversation.send({ ...list, headers: { ...list.headers, ...headers }, body: text })).status;
+    for (const type of [
+      'text/plain',
+      'application/json\ta',
+      'application/x-www-form-urlencoded',
+      'multipart/form-data',
+    ])
+      assert.equal(await statusOf({ 'content-type': type }), 415, type);
+    for (const encoding of ['gzip', 'GZIP', 'br', 'deflate', 'gzip, identity'])
+      assert.equal(await statusOf({ 'content-encoding': encoding }, gzipSync(list.body)), 415, encoding);
+    assert.ok((await conversation.send(list)).message?.result);
+  });
+});
+
+test('network - Host, Origin and address are asked for in every request of a conversation (E1, E2, E3, E17)', async (t) => {
+  verifies('agent:origin-host', 'access:addresses');
+  await onEveryTransport(t, { port: gateway.port, key }, async (conversation) => {
+    const list = conversation.request('tools/list');
+    const statusOf = async (headers: http.OutgoingHttpHeaders) =>
+      (await conversation.send({ ...list, headers: { ...list.headers, ...headers } })).status;
+    for (const headers of [{ origin: 'https://evil.test' }, { origin: 'null' }, { host: 'evil.test' }])
+      assert.equal(await statusOf(headers), 403, JSON.stringify(headers));
+    assert.equal(await statusOf({ host: 'x/?' }), 400);
+    const lines = Object.entries(list.headers).map(([name, value]) => `${name}: ${value}\r\n`);
+    const hosts = 'Host: localhost\r\nHost: localhost\r\nConnection: close\r\n';
+    const head = `POST ${list.path} HTTP/1.1\r\n${hosts}${lines.join('')}Content-Length: ${list.body.length}\r\n\r\n`;
+    assert.match(await sendBytes(head + list.body), /^HTTP\/1.1 400/);
+    assert.ok((await conversation.send(list)).message?.result);
+    gateway.reload(config({ allowIps: ['10.0.0.0/8'] }));
+    assert.equal(await statusOf({ 'x-forwarded-for': '10.0.0.1' }), 403);
+    gateway.reload(config());
+  });
+});
 
 test('network - forms that two servers read differently are refused, and the connection closed (E6)', async () => {
   verifies('agent:origin-host');

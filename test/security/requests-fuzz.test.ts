@@ -8,8 +8,7 @@ import { agentWithKey } from '../helpers/keys.ts';
 import { descendantsOf } from '../helpers/processes.ts';
 import { startToolbus, type Toolbus } from '../helpers/toolbus.ts';
 import { verifies } from '../requirements.ts';
-import { bearer, dialects, talk } from './dialects.ts';
-import { onEveryTransport, type WireAnswer } from './every-transport.ts';
+import { bearer, dialects, type Outcome, onEveryTransport, talk } from './dialects.ts';
 import { echoTool, type Hostile, hostileServer } from './hostile.ts';
 import { mutatedJson } from './mutations.ts';
 import { bounded } from './scale.ts';
@@ -35,8 +34,10 @@ after(async () => {
 /** How long a request may go unanswered. */
 const patienceMs = 20_000;
 
+type Said = Pick<Outcome, 'status' | 'body' | 'message'>;
+
 /** A 5xx is an answer only where it says why; whatever has a body is JSON, an event stream or empty. */
-function assertReasoned({ status, body, message }: WireAnswer, what: string): void {
+function assertReasoned({ status, body, message }: Said, what: string): void {
   assert.ok(status >= 200 && status < 600, what);
   if (status >= 500)
     assert.ok(
@@ -129,7 +130,7 @@ async function sendAlone(request: {
   path: string;
   headers: OutgoingHttpHeaders;
   body: string | Buffer;
-}): Promise<WireAnswer> {
+}): Promise<Said> {
   const answer = await within(send({ port, ...request }), String(request.body));
   const message = answer.body.startsWith('{') ? JSON.parse(answer.body) : undefined;
   return { ...answer, message };

@@ -107,7 +107,7 @@ test('secrets - what is planted in 40 places is in no log, audit, metric, answer
     audit: { tools: { web__echo: { arguments: 'none' } } },
   };
   const dataDir = mkdtempSync(join(tmpdir(), 'toolbus-secrets-'));
-  const gateway = await startGateway(settings, undefined, dataDir);
+  const gateway = await startGateway(settings, { dataDir });
   const nc = await connectBus({ url: gateway.nats.url, name: 'secrets test', log: pino({ level: 'silent' }) });
   try {
     const answers = await speak(gateway, ann.key, calls, config);

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { test } from 'node:test';
@@ -11,6 +10,7 @@ import { until } from '../helpers/until.ts';
 import { verifies } from '../requirements.ts';
 import { dialects, type Talk } from './dialects.ts';
 import { echoTool, hostileServer } from './hostile.ts';
+import { ownProcesses, peakOf } from './memory.ts';
 
 interface ListedTool {
   readonly name: string;
@@ -170,7 +170,10 @@ test('hostile answers - an agent gets one answer, and only to what it asked', as
   verifies('hostile:answers');
   using legacy = hostileServer({ tools: [echoTool('say')] });
   using future = hostileServer({ tools: [echoTool('say')], modern: true });
-  await using toolbus = await startToolbus({ config: { servers: { legacy: legacy.server, future: future.server } } });
+  await using toolbus = await startToolbus({
+    config: { servers: { legacy: legacy.server, future: future.server } },
+    args: ['--log-level', 'warn'],
+  });
   const { mcp, key } = toolbus.ready;
   const text = (said: string) => `{"jsonrpc":"2.0","id":$ID,"result":{"content":[{"type":"text","text":"${said}"}]}}`;
   const noise = [
@@ -193,6 +196,13 @@ test('hostile answers - an agent gets one answer, and only to what it asked', as
       talk.close();
     }
     assert.match(textOf(await callTool(mcp, `${server}__say`, { raw: [text('again')] }, { key })), /again/);
+    for (const count of [1, 10])
+      await until(`${count} of the others was counted`, () =>
+        toolbus.logs.some(
+          (line) =>
+            line.includes('fit nowhere') && line.includes(`"server":"${server}","count":${count}}`.slice(0, -1)),
+        ),
+      );
   }
   const strange = await callTool(mcp, 'future__say', { result: { resultType: 'surprise', content: [] } }, { key });
   assert.deepEqual(
@@ -262,11 +272,14 @@ test('hostile compression - a bomb is refused as it comes and not unpacked', asy
   verifies('hostile:compression');
   const text = `{"jsonrpc":"2.0","id":0,"result":{"content":[{"type":"text","text":"${'a'.repeat(100 * 1024 * 1024)}"}]}}`;
   const bomb = gzipSync(text);
+  const encodings = ['gzip', 'GZIP', 'x-gzip', 'gzip, gzip', new Array(20).fill('gzip').join(', ')];
+  let asked = 0;
   const upstream = createServer(async (req, res) => {
     if (req.method !== 'POST') return void res.writeHead(405).end();
     const { id, method } = JSON.parse(await bodyOf(req)) as { id?: number; method: string };
     if (method === 'tools/call') {
-      res.writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' }).end(bomb);
+      res.writeHead(200, { 'content-type': 'application/json', 'content-encoding': encodings[asked] ?? '' }).end(bomb);
+      asked += 1;
       return;
     }
     const result =
@@ -280,10 +293,17 @@ test('hostile compression - a bomb is refused as it comes and not unpacked', asy
   try {
     await using toolbus = await startToolbus({ config: { servers: { h: { url, type: 'http', era: 'legacy' } } } });
     const { mcp, key } = toolbus.ready;
-    const answer = await callTool(mcp, 'h__boom', {}, { key });
-    assert.equal(answer.response?.error?.data?.['reason'], 'bad_upstream_output');
-    for (const line of readFileSync(`/proc/${toolbus.pid}/status`, 'utf8').split('\n')) {
-      if (line.startsWith('VmHWM:')) assert.ok(Number.parseInt(line.slice(6), 10) < 400 * 1024, line);
+    const ours = process.platform === 'linux' ? ownProcesses(toolbus.pid, () => false) : [];
+    const before = ours.map(peakOf);
+    for (const encoding of encodings) {
+      const answer = await callTool(mcp, 'h__boom', {}, { key });
+      assert.equal(answer.response?.error?.data?.['reason'], 'bad_upstream_output', encoding);
+    }
+    assert.equal(asked, encodings.length, 'the server was asked each time');
+    assert.ok(process.platform !== 'linux' || ours.length >= 2, 'an ingress and a worker');
+    for (const [index, pid] of ours.entries()) {
+      const grown = (peakOf(pid) - (before[index] ?? 0)) / 2 ** 20;
+      assert.ok(grown < 32, `process ${index} grew by ${Math.round(grown)} MiB`);
     }
   } finally {
     upstream.closeAllConnections();

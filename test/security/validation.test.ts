@@ -6,6 +6,7 @@ import { runToolbus, startToolbus } from '../helpers/toolbus.ts';
 import { verifies } from '../requirements.ts';
 import { dialects, type Talk } from './dialects.ts';
 import { echoTool, hostileServer } from './hostile.ts';
+import { assertNoStall } from './slowest.ts';
 
 const strict = echoTool('strict', {
   inputSchema: {
@@ -146,14 +147,16 @@ test('validation - an evil pattern with 100 kB of text is answered at once, and 
   await using toolbus = await startToolbus({ config: { servers: { h: upstream.server } } });
   const { mcp, key } = toolbus.ready;
   await callTool(mcp, 'h__strict', { path: 'a' }, { key });
-  const begun = performance.now();
-  const [evil, ...others] = await Promise.all([
-    callTool(mcp, 'h__strict', { path: 'a', word: `${'a'.repeat(100_000)}!` }, { key }),
-    ...Array.from({ length: 20 }, () => callTool(mcp, 'h__open', {}, { key })),
-  ]);
-  assert.match(textOf(evil), /\/word: must match pattern/);
-  assert.ok(performance.now() - begun < 5_000);
-  for (const other of others) assert.equal(other.response?.result?.['isError'] ?? false, false);
+  const word = `${'a'.repeat(100_000)}!`;
+  await assertNoStall(toolbus, 'h__open', async () => {
+    const begun = performance.now();
+    const evil = await Promise.all(
+      Array.from({ length: 5 }, () => callTool(mcp, 'h__strict', { path: 'a', word }, { key })),
+    );
+    for (const one of evil) assert.match(textOf(one), /\/word: must match pattern/);
+    // A backtracking engine takes 5 s for 27 characters and twice that for each one more.
+    assert.ok(performance.now() - begun < 10_000);
+  });
 });
 
 test('rules - what breaks a rule never reaches the server', async () => {

@@ -50,6 +50,8 @@ test('replay order - says why a call cannot be made again', async () => {
   };
   assert.equal(await why({}), 't');
   assert.equal(await why({ arguments: { mode: 'none', bytes: 9 } }), 't: arguments were not kept');
+  const digest = { mode: 'digest', bytes: 70_000, sha256: '0'.repeat(64) } as const;
+  assert.equal(await why({ arguments: digest }), 't: arguments were not kept');
   assert.equal(await why({ arguments: { mode: 'hmac', bytes: 9, value: {} } }), 't: arguments were not kept');
   assert.equal(
     await why({ arguments: { mode: 'plain', bytes: 9, value: {}, redacted: ['/password'] } }),

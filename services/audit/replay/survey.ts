@@ -1,20 +1,32 @@
 import type { AuditRecord } from '../../../shared/audit/record.ts';
 import { createRecordedCatalogs, type RecordedCatalogs } from './catalog-changes.ts';
+import { inOrderOfIntent } from './in-order.ts';
 
 /** What a first look at the records tells: how much there is to do, and for which servers. */
 export interface Survey {
-  /** Recorded calls by server, replays not counted. */
+  /** Servers of which a call is recorded that is no replay itself. */
+  readonly servers: readonly string[];
+  /** How many calls a replay will meet, by server: those that it will skip are among them. */
   readonly calls: ReadonlyMap<string, number>;
   readonly catalogs: RecordedCatalogs;
 }
 
-export async function survey(records: AsyncIterable<{ readonly record: AuditRecord }>): Promise<Survey> {
+/** `wanted`: only calls that ended so, as in `inOrderOfIntent`. */
+export async function survey(
+  records: AsyncIterable<{ readonly record: AuditRecord }>,
+  wanted?: string,
+): Promise<Survey> {
+  const servers = new Set<string>();
   const calls = new Map<string, number>();
   const catalogs = createRecordedCatalogs();
-  for await (const { record } of records) {
-    catalogs.add(record);
-    if (record.kind === 'intent' && record.replay === undefined)
-      calls.set(record.server, (calls.get(record.server) ?? 0) + 1);
+  async function* noted(): AsyncIterable<{ readonly record: AuditRecord }> {
+    for await (const found of records) {
+      const { record } = found;
+      catalogs.add(record);
+      if (record.kind === 'intent' && record.replay === undefined) servers.add(record.server);
+      yield found;
+    }
   }
-  return { calls, catalogs };
+  for await (const { server } of inOrderOfIntent(noted(), wanted)) calls.set(server, (calls.get(server) ?? 0) + 1);
+  return { servers: [...servers], calls, catalogs };
 }

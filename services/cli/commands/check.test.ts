@@ -11,6 +11,12 @@ servers:
   web: { url: "https://h/mcp?key=\${SECRET}", headers: { Authorization: "Bearer \${SECRET}" }, instances: 2 }
   local: { command: npx, args: ["-y", pkg, "--token", abc], env: { TOKEN: literal } }
   off: { command: x, disabled: true }
+  client:
+    url: https://h/client
+    auth: { type: client-credentials, clientId: c, clientSecret: "\${SECRET}", issuer: "https://h" }
+  managed:
+    url: https://h/managed
+    auth: { type: enterprise-managed, clientId: c, issuer: "https://h", idp: { tokenUrl: "https://h/t", clientId: d, idToken: "\${SECRET}" } }
   files: { command: x, args: ["\${dir:files}"] }
 toolsets: { reading: { tools: ["web__*"] } }
 agents: { r: { keys: ["sha256:${'0'.repeat(64)}"], allow: [reading] } }
@@ -53,6 +59,10 @@ describe('toolbus check', () => {
       'npx -y pkg --token ***',
       '2 instances × 16 calls',
       'disabled',
+      'auth headers ',
+      'auth none ',
+      'auth client-credentials',
+      'auth enterprise-managed',
       'nats://***@h:4222',
       'TOKEN=***',
       '1 key',
@@ -70,8 +80,15 @@ describe('toolbus check', () => {
     const report: unknown = JSON.parse(out);
     assert.ok(typeof report === 'object' && report !== null && 'servers' in report && Array.isArray(report.servers));
     assert.deepEqual(
-      report.servers.map((server: { name: string }) => server.name),
-      ['web', 'local', 'off', 'files'],
+      report.servers.map((server: { name: string; upstreamAuth: string }) => [server.name, server.upstreamAuth]),
+      [
+        ['web', 'headers'],
+        ['local', 'none'],
+        ['off', 'none'],
+        ['client', 'client-credentials'],
+        ['managed', 'enterprise-managed'],
+        ['files', 'none'],
+      ],
     );
   });
 

@@ -1,6 +1,7 @@
 import { type LoadedConfig, loadConfig } from '../../../shared/config/load.ts';
 import { maskText, maskUrl, type ShownServer, showServer } from '../../../shared/config/mask.ts';
 import { type Runtime, type RuntimeFlags, requireSafeBind, resolveRuntime } from '../../../shared/config/runtime.ts';
+import { type UpstreamAuthKind, upstreamAuthKind } from '../../../shared/config/upstream-auth-kind.ts';
 import { exitCode } from '../../../shared/errors.ts';
 import { checkIdentities } from '../../ingress/access/authenticate.ts';
 import { auditDurability } from '../output/durability.ts';
@@ -36,6 +37,7 @@ interface ServerReport extends ShownServer {
   readonly concurrency: number;
   readonly era: string;
   readonly timeoutMs: number;
+  readonly upstreamAuth: UpstreamAuthKind;
 }
 
 interface AgentReport {
@@ -75,6 +77,7 @@ function describe({ config, file, secrets, warnings }: LoadedConfig, runtime: Ru
       concurrency: server.concurrency,
       era: server.era,
       timeoutMs: server.timeoutMs,
+      upstreamAuth: upstreamAuthKind(server),
     })),
     toolsets: Object.entries(config.toolsets).map(([name, { tools }]) => ({ name, tools: masked(tools) })),
     agents: Object.entries(config.agents).map(([name, { keys, allow, deny, ips }]) => ({
@@ -114,7 +117,15 @@ function render(report: CheckReport): string {
     `audit     ${report.audit}, ${report.durability}`,
     '',
     `servers (${report.servers.length})`,
-    ...table(report.servers.map((server) => [server.name, server.transport, load(server), start(server)])),
+    ...table(
+      report.servers.map((server) => [
+        server.name,
+        server.transport,
+        load(server),
+        `auth ${server.upstreamAuth}`,
+        start(server),
+      ]),
+    ),
     ...report.servers.flatMap((server) => hidden(server)),
   ];
   if (report.toolsets.length > 0) {

@@ -5,8 +5,8 @@ import { createLogger } from '../../../shared/log.ts';
 import { toolbusVersion } from '../../../shared/version.ts';
 import { startSinks } from '../../audit/sinks/start-sinks.ts';
 import { startIngress } from '../../ingress/main.ts';
-import { createDevelopmentKey } from '../development-key.ts';
 import type { CommonFlags } from '../flags.ts';
+import { ingressOptions } from '../ingress-options.ts';
 import { readyLine } from '../output/ready.ts';
 import { findBus, showNats } from '../running.ts';
 import { listenForStop } from '../stop-request.ts';
@@ -21,19 +21,9 @@ export async function runIngress(flags: CommonFlags): Promise<number> {
   const log = createLogger(runtime.logLevel, 'ingress');
   for (const warning of loaded.warnings) log.warn(warning);
   const bus = await findBus(runtime, loaded.config);
-  const developmentKey = createDevelopmentKey(loaded.config, runtime.host);
-  const ingress = await startIngress({
-    config: loaded.config,
-    bus,
-    tenant: loaded.config.nats.tenant,
-    dataDir: runtime.dataDir,
-    host: runtime.host,
-    port: runtime.port,
-    adminHost: runtime.adminHost,
-    adminPort: runtime.adminPort,
-    developmentKey,
-    log,
-  });
+  const served = ingressOptions(runtime, loaded.config, bus, log);
+  const { developmentKey } = served;
+  const ingress = await startIngress(served);
   const sinks = await startSinks({ bus, config: loaded.config, version: toolbusVersion(), log });
   const watcher = watchConfig({
     loaded,

@@ -1,4 +1,5 @@
 import type { BlockEvent } from '../../../shared/bus/blocks.ts';
+import { type UpstreamAuthKind, upstreamAuthKind } from '../../../shared/config/upstream-auth-kind.ts';
 import { exitCode } from '../../../shared/errors.ts';
 import type { InstanceStatus } from '../../../shared/mcp/manifest.ts';
 import { blockText } from '../../ingress/blocks/blocks.ts';
@@ -10,29 +11,51 @@ import { withCore } from './with-core.ts';
 export async function runServers(flags: CommonFlags): Promise<number> {
   await withCore(flags, async (core, config) => {
     const names = [...new Set([...Object.keys(config.servers), ...core.announced()])].sort();
-    const servers = names.map((name) => ({
-      name,
-      disabled: config.servers[name]?.disabled === true,
-      configured: Object.hasOwn(config.servers, name),
-      instances: core.catalog.instances(name),
-      blocked: core.blocks.server(name),
-    }));
+    const servers = names.map((name) => {
+      const own = Object.hasOwn(config.servers, name) ? config.servers[name] : undefined;
+      return {
+        name,
+        disabled: own?.disabled === true,
+        configured: own !== undefined,
+        // Of a server that another file configures nobody here can tell.
+        upstreamAuth: own && upstreamAuthKind(own),
+        instances: core.catalog.instances(name),
+        blocked: core.blocks.server(name),
+      };
+    });
     if (flags.json === true) {
       process.stdout.write(`${JSON.stringify({ servers })}\n`);
       return;
     }
-    const rows = servers.flatMap(({ name, disabled, instances, blocked }) =>
-      instances.length === 0
-        ? [[name, '', disabled ? 'disabled' : 'no worker', '', '', '', '', '', blocked ? blockText(blocked) : '']]
-        : instances.map((status) => rowOf(name, status, blocked)),
-    );
-    const header = ['server', 'instance', 'state', 'breaker', 'tools', 'in flight', 'via', 'version', 'last error'];
+    const rows = servers.flatMap(({ name, disabled, upstreamAuth, instances, blocked }) => {
+      const state = disabled ? 'disabled' : 'no worker';
+      return instances.length === 0
+        ? [[name, '', state, '', '', '', '', upstreamAuth ?? '', '', blocked ? blockText(blocked) : '']]
+        : instances.map((status) => rowOf(name, status, upstreamAuth, blocked));
+    });
+    const header = [
+      'server',
+      'instance',
+      'state',
+      'breaker',
+      'tools',
+      'in flight',
+      'via',
+      'auth',
+      'version',
+      'last error',
+    ];
     process.stdout.write(`${table([header, ...rows])}\n`);
   });
   return exitCode.ok;
 }
 
-function rowOf(name: string, status: InstanceStatus, blocked: BlockEvent | undefined): string[] {
+function rowOf(
+  name: string,
+  status: InstanceStatus,
+  upstreamAuth: UpstreamAuthKind | undefined,
+  blocked: BlockEvent | undefined,
+): string[] {
   return [
     name,
     status.instance,
@@ -41,6 +64,7 @@ function rowOf(name: string, status: InstanceStatus, blocked: BlockEvent | undef
     String(status.tools),
     `${status.inFlight}/${status.concurrency}`,
     `${status.transport} ${status.protocolVersion ?? ''}`.trim(),
+    upstreamAuth ?? '',
     status.serverVersion ?? '',
     [blocked && blockText(blocked), status.lastError, status.hint].filter((text) => text !== undefined).join('; '),
   ];

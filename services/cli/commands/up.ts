@@ -7,8 +7,8 @@ import { createLogger, type Logger } from '../../../shared/log.ts';
 import { toolbusVersion } from '../../../shared/version.ts';
 import { startSinks } from '../../audit/sinks/start-sinks.ts';
 import type { Ingress } from '../../ingress/main.ts';
-import { createDevelopmentKey } from '../development-key.ts';
 import type { CommonFlags } from '../flags.ts';
+import { ingressOptions } from '../ingress-options.ts';
 import { readyLine, type ServerReport } from '../output/ready.ts';
 import { welcome } from '../output/welcome.ts';
 import { busAddress, writeRunning } from '../running.ts';
@@ -74,19 +74,8 @@ export async function runUp(flags: CommonFlags): Promise<number> {
     const { startIngress } = await import('../../ingress/main.ts');
     const bus = own ?? (natsServer as EmbeddedNats).bus;
     const nats = bus.url;
-    const developmentKey = createDevelopmentKey(loaded.config, runtime.host);
-    ingress = await startIngress({
-      config: loaded.config,
-      bus,
-      tenant,
-      dataDir: runtime.dataDir,
-      host: runtime.host,
-      port: runtime.port,
-      adminHost: runtime.adminHost,
-      adminPort: runtime.adminPort,
-      developmentKey,
-      log,
-    });
+    const served = ingressOptions(runtime, loaded.config, bus, log);
+    ingress = await startIngress(served);
     onStarted(ingress);
     const sinks = await startSinks({ bus, config: loaded.config, version: toolbusVersion(), log });
     const forgetRunning = await rememberRunning(runtime, natsServer === undefined ? undefined : { nats, ingress });
@@ -102,7 +91,7 @@ export async function runUp(flags: CommonFlags): Promise<number> {
       },
       onInvalid: (error) => log.error({ err: error }, 'the changed configuration is refused; the old one stays'),
     });
-    const ready = { mcp: ingress.mcp, admin: ingress.admin, nats, key: developmentKey, servers };
+    const ready = { mcp: ingress.mcp, admin: ingress.admin, nats, key: served.developmentKey, servers };
     process.stdout.write(
       runtime.json
         ? readyLine(ready)

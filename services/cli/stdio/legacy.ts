@@ -1,12 +1,10 @@
-import type { OutgoingHttpHeaders } from 'node:http';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type RequestId, rpcCode } from '../../../shared/mcp/json-rpc.ts';
-import { mcpHeader } from '../../../shared/mcp/mcp-headers.ts';
-import { type GatewayResponse, Lost, Unsent } from './gateway.ts';
 import { type ClientMessage, type ClientNotification, type ClientRequest, readServerMessages } from './message.ts';
 import type { SideOptions } from './modern.ts';
-import { readAnswer } from './read-answer.ts';
-import { openSession, type Session, type SessionMemory, SessionRefused } from './session.ts';
+import { readResumable } from './resumable-answer.ts';
+import { SessionRefused } from './session.ts';
+import { createSessionKeeper } from './session-keeper.ts';
+import { keepStandingStream, tellOfChanges } from './standing-stream.ts';
 
 /** Sessions of 2025-11-25 and before: `initialize`, then POSTs, and a standing GET stream for what the server says by itself. */
 export interface LegacySide {
@@ -21,105 +19,32 @@ export interface LegacySide {
   close(): Promise<void>;
 }
 
-const accept = 'application/json, text/event-stream';
-const defaultRetryMs = 500;
-const longestRetryMs = 5_000;
-/** For how long a broken answer is asked for again. */
-const resumeMs = 30_000;
-
 export function createLegacySide(options: SideOptions & { say(text: string): void }): LegacySide {
   const { link, inFlight, output, say } = options;
-  const memory: SessionMemory = { opening: undefined, initialized: undefined, settings: new Map() };
+  const { drained } = output;
   const ending = new AbortController();
-  let session: Session | undefined;
-  let opening: Promise<Session> | undefined;
   let alone = false;
-  let turn: Promise<void> = Promise.resolve();
 
-  const headersOf = (own: Session | undefined): OutgoingHttpHeaders => ({
-    ...(own?.id !== undefined && { [mcpHeader.sessionId]: own.id }),
-    ...(own?.version !== undefined && { [mcpHeader.protocolVersion]: own.version }),
-  });
-  const post = (body: Buffer, own: Session | undefined, onTried?: () => void): Promise<GatewayResponse> =>
-    link.send({
-      method: 'POST',
-      headers: { 'content-type': 'application/json', accept, ...headersOf(own) },
-      body,
-      ...(onTried && { onTried }),
-    });
-
-  /** Sends in the session; in a new one where the gateway does not know the old one any more. */
-  async function postInSession(body: Buffer): Promise<{ response: GatewayResponse; own: Session | undefined }> {
-    // One after the other: a cancellation must not overtake what it cancels.
-    const before = turn;
-    let next = () => {};
-    turn = new Promise((resolve) => {
-      next = resolve;
-    });
-    try {
-      await before;
-      await opening?.catch(() => undefined);
-      const own = session;
-      const response = await post(body, own, next);
-      if (response.status !== 404 || own?.id === undefined) return { response, own };
-      response.body.destroy();
-      const fresh = await reopen(own);
-      return { response: await post(body, fresh), own: fresh };
-    } finally {
-      next();
-    }
-  }
-
-  async function initialize(message: ClientRequest): Promise<void> {
-    if (session !== undefined) await end(session);
-    session = undefined;
-    memory.opening = message.body;
-    memory.initialized = undefined;
-    memory.settings.clear();
-    const first = openSession(message.body, post);
-    opening = first.then(({ session: opened }) => opened);
-    opening.catch(() => undefined);
-    try {
-      const opened = await first;
-      session = opened.session;
-      output.write(opened.answer);
-    } catch (error) {
-      if (!(error instanceof SessionRefused)) throw error;
-      output.write(link.refusalOf(message.id, error.status, error.body));
-    } finally {
-      opening = undefined;
-    }
-  }
-
-  /** One new session for all who find the old one gone. */
-  function reopen(stale: Session): Promise<Session> {
-    if (session !== undefined && session !== stale) return Promise.resolve(session);
-    opening ??= (async () => {
-      const { opening: body } = memory;
-      if (body === undefined) throw new Lost('there is no session');
-      const { session: fresh } = await openSession(body, post);
-      session = fresh;
-      for (const line of [memory.initialized ?? defaultInitialized, ...memory.settings.values()]) {
-        (await post(line, fresh)).body.resume();
-      }
+  const session = createSessionKeeper({
+    link,
+    onReopened(fresh) {
       say('the gateway knew the session no more; it was opened again');
-      tellOfChanges(fresh);
-      void stand(fresh);
-      return fresh;
-    })().finally(() => {
-      opening = undefined;
-    });
-    return opening;
-  }
+      tellOfChanges(output, fresh);
+      void keepStandingStream(fresh, standing);
+    },
+  });
+  const standing = {
+    link,
+    output,
+    ending: ending.signal,
+    isCurrent: (own: object) => session.current === own,
+    reopen: session.reopen,
+    onMessage: (text: string) => void pass(text),
+    say,
+  };
 
-  /** What the server said meanwhile is lost, so the client looks for itself. */
-  function tellOfChanges({ announces }: Session): void {
-    for (const list of announces) {
-      output.write(JSON.stringify({ jsonrpc: '2.0', method: `notifications/${list}/list_changed` }));
-    }
-  }
-
-  function pass(text: string): RequestId[] {
+  /** Hands on what the server says; returns which requests it answers. */
+  function pass(text: string): readonly RequestId[] {
     const messages = readServerMessages(text);
     if (messages === undefined) return [];
     if (alone && messages.some(({ id, method }) => method !== undefined && id !== undefined)) {
@@ -133,113 +58,8 @@ export function createLegacySide(options: SideOptions & { say(text: string): voi
   function decline(id: RequestId): void {
     const error = { code: rpcCode.internalError, message: 'the client has left' };
     const body = Buffer.from(JSON.stringify({ jsonrpc: '2.0', id, error }));
-    postInSession(body).then(
+    session.post(body).then(
       ({ response }) => void response.body.resume(),
-      () => undefined,
-    );
-  }
-
-  /** Passes on what a POST is answered with, resuming the stream where it breaks. `owed` are the requests that must be answered. */
-  async function passAnswer(
-    first: GatewayResponse,
-    own: Session | undefined,
-    owed: Set<RequestId>,
-    signal?: AbortSignal,
-  ): Promise<void> {
-    let response: GatewayResponse | undefined = first;
-    let lastId: string | undefined;
-    let retryMs = defaultRetryMs;
-    const giveUpAt = performance.now() + resumeMs;
-    for (;;) {
-      try {
-        if (response !== undefined) {
-          await readAnswer(response, {
-            onMessage: (text) => {
-              for (const id of pass(text)) owed.delete(id);
-            },
-            onEventId: (id) => {
-              lastId = id;
-            },
-            onRetry: (ms) => {
-              retryMs = Math.min(ms, longestRetryMs);
-            },
-            drained: output.drained,
-          });
-        }
-      } catch (error) {
-        if (!(error instanceof Lost) || lastId === undefined) throw error;
-      }
-      if (owed.size === 0 || signal?.aborted === true) return;
-      if (lastId === undefined || performance.now() > giveUpAt) throw new Lost('the answer ended before the result');
-      await sleep(retryMs, undefined, signal && { signal });
-      response = await link
-        .send({
-          method: 'GET',
-          headers: { accept: 'text/event-stream', 'last-event-id': lastId, ...headersOf(own) },
-          signal,
-        })
-        .catch(onlyUnsent);
-      if (response !== undefined && response.status !== 200) {
-        response.body.destroy();
-        throw new Lost('the answer cannot be resumed');
-      }
-    }
-  }
-
-  /** Keeps the stream for what belongs to no request, for as long as this is the session. */
-  async function stand(own: Session): Promise<void> {
-    let lastId: string | undefined;
-    let retryMs = defaultRetryMs;
-    let broken = false;
-    while (session === own && !ending.signal.aborted) {
-      const resumed = lastId !== undefined;
-      try {
-        const headers = { accept: 'text/event-stream', ...headersOf(own), ...(resumed && { 'last-event-id': lastId }) };
-        const response = await link.send({ method: 'GET', headers, signal: ending.signal, patienceMs: 0 });
-        if (response.status === 200) {
-          // Also where the stream is resumed: while no gateway ran, nobody compared lists.
-          if (broken) tellOfChanges(own);
-          broken = false;
-          await readAnswer(response, {
-            onMessage: pass,
-            onEventId: (id) => {
-              lastId = id;
-            },
-            onRetry: (ms) => {
-              retryMs = Math.min(ms, longestRetryMs);
-            },
-            drained: output.drained,
-          });
-        } else {
-          response.body.destroy();
-          // A server without such a stream says 405; one that knows the event no more is asked for the stream as it is now.
-          if (response.status === 405) return;
-          if (response.status === 404 && own.id !== undefined) {
-            await reopen(own);
-            return;
-          }
-          if (resumed) lastId = undefined;
-          broken = true;
-          retryMs = longestRetryMs;
-        }
-      } catch (error) {
-        if (ending.signal.aborted) return;
-        if (!(error instanceof Lost) && !(error instanceof Unsent)) {
-          say(`the event stream failed: ${String(error)}`);
-          retryMs = longestRetryMs;
-        }
-        broken = true;
-      }
-      await sleep(retryMs, undefined, { signal: ending.signal }).catch(() => undefined);
-      retryMs = defaultRetryMs;
-    }
-  }
-
-  async function end(own: Session): Promise<void> {
-    if (own.id === undefined) return;
-    const signal = AbortSignal.timeout(2_000);
-    await link.send({ method: 'DELETE', headers: headersOf(own), patienceMs: 0, signal }).then(
-      ({ body }) => void body.resume(),
       () => undefined,
     );
   }
@@ -249,16 +69,17 @@ export function createLegacySide(options: SideOptions & { say(text: string): voi
       const { id, method, body } = message;
       const flight = inFlight.begin(id);
       try {
-        if (method === 'initialize') return await initialize(message);
-        const { response, own } = await postInSession(body);
+        if (method === 'initialize') return output.write(await session.open(body));
+        const { response, own } = await session.post(body);
         if (response.status >= 300) return output.write(await link.refusal(id, response));
-        remember(memory, message);
-        await passAnswer(response, own, new Set([id]), flight.signal);
+        session.remember(message);
+        const { signal } = flight;
+        await readResumable(link, response, { session: own, owed: new Set([id]), signal, onMessage: pass, drained });
       } catch (error) {
-        if (!flight.signal.aborted)
-          output.write(
-            error instanceof SessionRefused ? link.refusalOf(id, error.status, error.body) : link.failure(id, error),
-          );
+        if (flight.signal.aborted) return;
+        output.write(
+          error instanceof SessionRefused ? link.refusalOf(id, error.status, error.body) : link.failure(id, error),
+        );
       } finally {
         flight.end();
       }
@@ -269,18 +90,18 @@ export function createLegacySide(options: SideOptions & { say(text: string): voi
         // The gateway ends the answer of a cancelled request without one.
         if (method === 'notifications/cancelled' && (typeof requestId === 'string' || typeof requestId === 'number'))
           inFlight.cancel(requestId);
-        const { response, own } = await postInSession(body);
+        const { response, own } = await session.post(body);
         response.body.resume();
         if (method !== 'notifications/initialized' || response.status >= 300 || own === undefined) return;
-        memory.initialized = body;
-        void stand(own);
+        session.initialized(body);
+        void keepStandingStream(own, standing);
       } catch (error) {
         say(`a notification was lost (${method}): ${error instanceof Error ? error.message : String(error)}`);
       }
     },
     async respond({ body }) {
       try {
-        const { response } = await postInSession(body);
+        const { response } = await session.post(body);
         if (response.status >= 300) say(`an answer of the client was refused: HTTP ${response.status}`);
         response.body.resume();
       } catch (error) {
@@ -291,11 +112,11 @@ export function createLegacySide(options: SideOptions & { say(text: string): voi
       const owed = new Set(ids);
       const flights = ids.map((id) => inFlight.begin(id));
       try {
-        const { response, own } = await postInSession(body);
+        const { response, own } = await session.post(body);
         if (response.status >= 300) {
           const text = await link.refusal(ids[0] ?? 0, response);
           for (const id of ids) output.write(JSON.stringify({ ...JSON.parse(text), id }));
-        } else await passAnswer(response, own, owed);
+        } else await readResumable(link, response, { session: own, owed, onMessage: pass, drained });
       } catch (error) {
         for (const id of owed) output.write(link.failure(id, error));
       } finally {
@@ -307,25 +128,7 @@ export function createLegacySide(options: SideOptions & { say(text: string): voi
     },
     async close() {
       ending.abort();
-      if (session !== undefined) await end(session);
-      session = undefined;
+      await session.close();
     },
   };
-}
-
-const defaultInitialized = Buffer.from('{"jsonrpc":"2.0","method":"notifications/initialized"}');
-const maxSettings = 1_000;
-
-/** What a session has set and a new one must set again. */
-function remember({ settings }: SessionMemory, { method, params, body }: ClientRequest): void {
-  const uri = typeof params['uri'] === 'string' ? params['uri'] : undefined;
-  if (method === 'logging/setLevel') settings.set(method, body);
-  else if (method === 'resources/subscribe' && uri !== undefined && settings.size < maxSettings)
-    settings.set(`uri ${uri}`, body);
-  else if (method === 'resources/unsubscribe' && uri !== undefined) settings.delete(`uri ${uri}`);
-}
-
-function onlyUnsent(error: unknown): undefined {
-  if (error instanceof Unsent) return undefined;
-  throw error;
 }

@@ -1,4 +1,4 @@
-import { createSseReader } from '../../worker/upstreams/sse-reader.ts';
+import { createSseReader } from '../../../shared/mcp/sse-reader.ts';
 import { type GatewayResponse, Lost } from './gateway.ts';
 
 /** The longest message in either direction, in bytes. */

@@ -1,3 +1,4 @@
+import type { OutgoingHttpHeaders } from 'node:http';
 import { isJsonObject, type JsonObject } from '../../../shared/mcp/json.ts';
 import { mcpHeader } from '../../../shared/mcp/mcp-headers.ts';
 import { type GatewayResponse, Lost } from './gateway.ts';
@@ -12,13 +13,6 @@ export interface Session {
   readonly version: string | undefined;
   /** Lists whose changes the server tells: `tools`, `prompts`, `resources`. */
   readonly announces: readonly string[];
-}
-
-/** What opens the same session again. Lines as the client wrote them. */
-export interface SessionMemory {
-  opening: Buffer | undefined;
-  initialized: Buffer | undefined;
-  readonly settings: Map<string, Buffer>;
 }
 
 /** The gateway answered `initialize` with an HTTP error. */
@@ -70,5 +64,13 @@ export async function openSession(
         return isJsonObject(capability) && capability['listChanged'] === true;
       }),
     },
+  };
+}
+
+/** Headers of a request in a session; none where there is no session yet. */
+export function sessionHeaders(session: Session | undefined): OutgoingHttpHeaders {
+  return {
+    ...(session?.id !== undefined && { [mcpHeader.sessionId]: session.id }),
+    ...(session?.version !== undefined && { [mcpHeader.protocolVersion]: session.version }),
   };
 }

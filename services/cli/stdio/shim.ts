@@ -1,6 +1,6 @@
 import type { Readable, Writable } from 'node:stream';
 import { rpcCode } from '../../../shared/mcp/json-rpc.ts';
-import { createLineFramer } from '../../worker/upstreams/line-framer.ts';
+import { createLineFramer } from '../../../shared/mcp/line-framer.ts';
 import { createGateway } from './gateway.ts';
 import { createInFlight } from './in-flight.ts';
 import type { Key } from './key.ts';

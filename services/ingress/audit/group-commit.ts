@@ -17,6 +17,11 @@ export interface Item {
   onGivenUp(isDoubtful: boolean): void;
 }
 
+/** An item that is handed over now. */
+export function itemOf(json: string, onStored: () => void, onGivenUp: (isDoubtful: boolean) => void): Item {
+  return { json, since: performance.now(), givenUp: false, onStored, onGivenUp };
+}
+
 export interface GroupCommitOptions {
   readonly writer: string;
   readonly subject: string;

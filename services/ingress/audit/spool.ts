@@ -1,10 +1,17 @@
-import { createReadStream, writeFileSync } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { type FileHandle, mkdir, open, readdir, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { sha256Hex } from '../../../shared/audit/digest.ts';
 import type { Logger } from '../../../shared/log.ts';
-import { processMark } from '../../../shared/process/process-identity.ts';
+import {
+  idOfLine,
+  readPlace,
+  removePlace,
+  removeSpoolFile,
+  spoolFileName,
+  spoolSuffix,
+  writePlace,
+} from './spool-files.ts';
 
 /**
  * The second place of records: files in the data directory, for what must be kept while the stream takes nothing. A line is the JSON text of one
@@ -41,7 +48,7 @@ export interface SpoolOptions {
 
 interface Waiting {
   readonly text: string;
-  readonly isVital: boolean;
+  readonly bytes: number;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
@@ -50,15 +57,15 @@ interface Waiting {
 interface SpoolFile {
   readonly path: string;
   from: number;
+  /** What is behind is being written; undefined: all of it is there. */
+  end: number | undefined;
   pending: number;
 }
 
 const shipGroup = 64;
-const suffix = '.ndjson';
-const placeSuffix = '.shipped';
 
 export function createSpool({ directory, writer, maxBytes, log }: SpoolOptions): Spool {
-  const own: SpoolFile = { path: join(directory, fileName(writer, process.pid)), from: 0, pending: 0 };
+  const own: SpoolFile = { path: join(directory, spoolFileName(writer, process.pid)), from: 0, end: 0, pending: 0 };
   const adopted: SpoolFile[] = [];
   const stored = new Set<string>();
   let handle: FileHandle | undefined;
@@ -66,20 +73,15 @@ export function createSpool({ directory, writer, maxBytes, log }: SpoolOptions):
   /** A write failed half way: what it left is no line of ours. */
   let torn = false;
   let waiting: Waiting[] = [];
+  /** Of what waits or is being written: a disk that hangs must not fill the memory. */
+  let queued = 0;
   let writing: Promise<void> | undefined;
-
-  function hasRoom({ text, isVital }: Waiting): boolean {
-    return size + text.length <= (isVital ? maxBytes : maxBytes / 2);
-  }
 
   async function write(): Promise<void> {
     while (waiting.length > 0) {
-      const group = waiting.filter(hasRoom);
-      for (const one of waiting) {
-        if (!hasRoom(one)) one.reject(new Error(`the audit spool has reached its ${maxBytes} bytes`));
-      }
+      const group = waiting;
       waiting = [];
-      if (group.length === 0) break;
+      const bytes = group.reduce((sum, one) => sum + one.bytes, 0);
       try {
         const text = (torn ? '\n' : '') + group.map((one) => one.text).join('');
         if (handle === undefined) {
@@ -90,12 +92,15 @@ export function createSpool({ directory, writer, maxBytes, log }: SpoolOptions):
         await handle.appendFile(text);
         torn = false;
         await handle.datasync();
-        size += Buffer.byteLength(text);
+        size += bytes;
         own.pending += group.length;
         for (const one of group) one.resolve();
       } catch (error) {
         for (const one of group) one.reject(error);
       }
+      // Also of what was refused: it may be there, whole or in part.
+      own.end = (await handle?.stat().catch(() => undefined))?.size ?? own.end;
+      queued -= bytes;
     }
     writing = undefined;
   }
@@ -117,12 +122,20 @@ export function createSpool({ directory, writer, maxBytes, log }: SpoolOptions):
       file.pending = Math.max(0, file.pending - group.length);
       group = [];
       file.from = at;
-      writeFileSync(`${file.path}${placeSuffix}`, JSON.stringify({ from: at, writer }));
+      // Where the disk does not take it, the records are in the stream all the same, and a second one under the same id counts as one.
+      await writePlace(file.path, { from: at, writer }).catch((error: unknown) =>
+        log.debug({ err: error }, 'cannot note how far the audit spool is shipped'),
+      );
     };
-    const lines = createInterface({ input: createReadStream(file.path, { start: file.from }), crlfDelay: 0 });
+    if (file.end !== undefined && file.end <= file.from) return;
+    const input = createReadStream(file.path, {
+      start: file.from,
+      ...(file.end !== undefined && { end: file.end - 1 }),
+    });
+    const lines = createInterface({ input, crlfDelay: 0 });
     for await (const line of lines) {
       at += Buffer.byteLength(line) + 1;
-      const id = idOf(line);
+      const id = idOfLine(line);
       if (id !== undefined && !stored.delete(id)) group.push({ id, json: line });
       if (group.length >= shipGroup) await flush();
     }
@@ -131,9 +144,15 @@ export function createSpool({ directory, writer, maxBytes, log }: SpoolOptions):
 
   return {
     append(id, json, isVital) {
+      const text = `${json}\n`;
+      const bytes = Buffer.byteLength(text);
+      if (size + queued + bytes > (isVital ? maxBytes : maxBytes / 2)) {
+        return Promise.reject(new Error(`the audit spool has reached its ${maxBytes} bytes`));
+      }
       stored.delete(id);
+      queued += bytes;
       return new Promise((resolve, reject) => {
-        waiting.push({ text: `${json}\n`, isVital, resolve, reject });
+        waiting.push({ text, bytes, resolve, reject });
         writing ??= write();
       });
     },
@@ -147,45 +166,46 @@ export function createSpool({ directory, writer, maxBytes, log }: SpoolOptions):
     async ship(store) {
       for (const file of [...adopted]) {
         await shipFile(file, store);
-        await remove(file.path);
+        await removeSpoolFile(file.path);
         adopted.splice(adopted.indexOf(file), 1);
       }
       await writing;
       if (handle === undefined) return;
       await shipFile(own, store);
-      // Nothing may be added between the last look and the end of the file.
-      if (writing !== undefined || waiting.length > 0 || (await handle.stat()).size > own.from) return;
+      // Nothing may be added between this look and the end of the file.
+      if (writing !== undefined || waiting.length > 0 || (own.end ?? 0) > own.from) return;
       const done = handle;
       handle = undefined;
       size = 0;
       own.from = 0;
+      own.end = 0;
       own.pending = 0;
       stored.clear();
       await done.close();
-      await remove(own.path);
+      await removeSpoolFile(own.path);
     },
     async adopt(isStored) {
       const names = await readdir(directory).catch(() => []);
-      for (const name of names.filter((each) => each.endsWith(suffix))) {
+      for (const name of names.filter((each) => each.endsWith(spoolSuffix))) {
         const [theirWriter = '', pid = ''] = name.split('.');
         // The name of a file whose process lives is the one that this process number has now.
-        if (name === fileName(theirWriter, Number(pid))) continue;
+        if (name === spoolFileName(theirWriter, Number(pid))) continue;
         const theirs = join(directory, name);
-        const mine = join(directory, fileName(theirWriter, process.pid));
+        const mine = join(directory, spoolFileName(theirWriter, process.pid));
         // Whoever renames it first has it.
         const isMine = await rename(theirs, mine).then(
           () => true,
           () => false,
         );
         if (!isMine) continue;
-        const place = await readPlace(`${theirs}${placeSuffix}`);
-        await rm(`${theirs}${placeSuffix}`, { force: true });
+        const place = await readPlace(theirs);
+        await removePlace(theirs);
         for (const shipper of new Set([theirWriter, place.writer ?? theirWriter])) {
           for (const id of await isStored(shipper)) stored.add(id);
         }
         const { size: bytes } = await stat(mine);
         log.warn({ writer: theirWriter, bytes }, 'audit records of an ended process are shipped to the stream');
-        adopted.push({ path: mine, from: place.from, pending: 1 });
+        adopted.push({ path: mine, from: place.from, end: undefined, pending: 1 });
       }
     },
     async close() {
@@ -193,36 +213,4 @@ export function createSpool({ directory, writer, maxBytes, log }: SpoolOptions):
       await handle?.close();
     },
   };
-}
-
-/** Process numbers are used again, in containers by the next start: the mark tells them apart. */
-function fileName(writer: string, pid: number): string {
-  return `${writer}.${pid}.${sha256Hex(processMark(pid) ?? '').slice(0, 12)}${suffix}`;
-}
-
-async function remove(path: string): Promise<void> {
-  await rm(path, { force: true });
-  await rm(`${path}${placeSuffix}`, { force: true });
-}
-
-async function readPlace(path: string): Promise<{ from: number; writer?: string }> {
-  try {
-    const place = JSON.parse(await readFile(path, 'utf8')) as { from?: unknown; writer?: unknown };
-    return {
-      from: typeof place.from === 'number' ? place.from : 0,
-      ...(typeof place.writer === 'string' && { writer: place.writer }),
-    };
-  } catch {
-    return { from: 0 };
-  }
-}
-
-/** Undefined for a line that was not written to its end. */
-function idOf(line: string): string | undefined {
-  try {
-    const entry = JSON.parse(line) as { id?: unknown };
-    return typeof entry.id === 'string' ? entry.id : undefined;
-  } catch {
-    return undefined;
-  }
 }

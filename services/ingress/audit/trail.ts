@@ -38,6 +38,7 @@ interface Trace {
   /** Undefined: nothing is waited for. */
   intent: Promise<void> | undefined;
   intentFailed: boolean;
+  hasOutcome: boolean;
   /** Where it was started. */
   startedAt: string | undefined;
   reply: Reply | undefined;
@@ -90,6 +91,7 @@ export function createFollow({ writer, refusals, ruleOf, catalogVersion }: Trail
       auditMs: 0,
       intent: undefined,
       intentFailed: false,
+      hasOutcome: false,
       startedAt: undefined,
       reply: undefined,
     };
@@ -99,15 +101,17 @@ export function createFollow({ writer, refusals, ruleOf, catalogVersion }: Trail
       arguments: recordValue(args, rule.arguments),
       answers: answers === undefined ? undefined : recordValue(answers, rule.arguments),
     });
-    trace.intent = writer.intent(entry)?.then(
-      () => {
-        trace.auditMs = performance.now() - trace.intentAt;
-      },
-      (error: unknown) => {
-        trace.intentFailed = true;
-        throw error;
-      },
-    );
+    trace.intent = writer
+      .intent(entry, () => trace.hasOutcome)
+      ?.then(
+        () => {
+          trace.auditMs = performance.now() - trace.intentAt;
+        },
+        (error: unknown) => {
+          trace.intentFailed = true;
+          throw error;
+        },
+      );
     // The call may end before anybody looks at it.
     trace.intent?.catch(() => undefined);
     return trace;
@@ -116,6 +120,7 @@ export function createFollow({ writer, refusals, ruleOf, catalogVersion }: Trail
   async function end(request: AgentRequest, trace: Trace, ending: Ending): Promise<void> {
     // No intent, so no call: what came too late of it is closed by the writer.
     if (trace.intentFailed && trace.startedAt === undefined) return;
+    trace.hasOutcome = true;
     const { call, reply, rule } = trace;
     const { outcome, executed, code, upstreamMs } = ending;
     const entry = outcomeEntry(request.principal.id, call, {

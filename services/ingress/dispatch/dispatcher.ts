@@ -4,7 +4,8 @@ import { GatewayError } from '../../../shared/errors.ts';
 import type { Call, Reply } from '../../../shared/mcp/call.ts';
 import type { InstanceStatus } from '../../../shared/mcp/manifest.ts';
 import { canServe, chooseInstance } from './balance.ts';
-import { createLane, type Lane } from './lane.ts';
+import { createBoundWaiters } from './bound-waiters.ts';
+import { createLane, type Lane, type Turn } from './lane.ts';
 
 /** Gets a call answered: waits for a slot, picks a worker, offers again where nothing ran. */
 export interface Dispatcher {
@@ -21,7 +22,10 @@ export type DispatchOptions = Pick<AttemptOptions, 'signal' | 'onNotification' |
 
 export interface DispatcherOptions {
   attempt(call: Call, options: AttemptOptions): Promise<AttemptOutcome>;
-  onFree(listener: (server: string, instance: string) => void): () => void;
+  /** A worker keeps a slot for a call of this agent. */
+  onFree(listener: (server: string, instance: string, agent: string) => void): () => void;
+  /** Tells it that there is none. */
+  decline(server: string, instance: string, agent: string): void;
   instances(server: string): readonly InstanceStatus[];
   /** False while the bus is away: calls are refused at once instead of waiting for a slot. Absent: always there. */
   connected?(): boolean;
@@ -36,9 +40,14 @@ const maxWaitMs = 30_000;
 /** Pauses before offering again when nobody answered although somebody should be there. */
 const againMs = [30, 120, 350] as const;
 
-export function createDispatcher({ attempt, onFree, instances, connected }: DispatcherOptions): Dispatcher {
+export function createDispatcher({ attempt, onFree, decline, instances, connected }: DispatcherOptions): Dispatcher {
   const lanes = new Map<string, Lane>();
-  onFree((server) => lanes.get(server)?.unblock());
+  const bound = createBoundWaiters();
+  onFree((server, instance, agent) => {
+    const take = () => bound.wake(instance, agent) || lanes.get(server)?.take(agent, instance) === true;
+    // A call that was refused just before may not wait again yet.
+    if (!take()) setImmediate(() => take() || decline(server, instance, agent));
+  });
 
   function laneOf(server: string): Lane {
     let lane = lanes.get(server);
@@ -63,8 +72,11 @@ export function createDispatcher({ attempt, onFree, instances, connected }: Disp
       let someFull = false;
       let pauses = 0;
       for (;;) {
-        const chosen = chooseInstance(instances(call.server), lane.own, tried);
-        const outcome = await offer(inTime(call, deadline), chosen, lane, options, turn === 'line');
+        const chosen =
+          turn.instance !== undefined && !tried.has(turn.instance)
+            ? turn.instance
+            : chooseInstance(instances(call.server), lane.own, tried);
+        const outcome = await offer(inTime(call, deadline), chosen, lane, options, turn);
         if (outcome.kind === 'answered') {
           lane.took(outcome.reply.timing.upstreamMs);
           return outcome.reply;
@@ -99,13 +111,20 @@ export function createDispatcher({ attempt, onFree, instances, connected }: Disp
     call: Call,
     instance: string | undefined,
     lane: Lane,
-    options: DispatchOptions,
-    mayWait: boolean,
+    dispatchOptions: DispatchOptions,
+    { kind, mayWait }: Turn,
   ): Promise<AttemptOutcome> {
-    if (instance === undefined) return attempt(call, { ...options, instance });
+    const waiting = lane.waitingInTurn(call.principal.id);
+    const options = { ...dispatchOptions, instance, waiting, mayWait };
+    if (kind === 'ask')
+      options.onGo = (at) => {
+        dispatchOptions.onGo?.(at);
+        lane.open();
+      };
+    if (instance === undefined) return attempt(call, options);
     lane.count(instance, 1);
     try {
-      const outcome = await attempt(call, { ...options, instance, mayWait });
+      const outcome = await attempt(call, options);
       if (outcome.kind === 'refused' && silent.has(outcome.why)) lane.suspect(instance);
       return outcome.kind === 'refused' && outcome.instance === undefined ? { ...outcome, instance } : outcome;
     } finally {
@@ -119,14 +138,15 @@ export function createDispatcher({ attempt, onFree, instances, connected }: Disp
     const waitUntil = Math.min(deadline, performance.now() + maxWaitMs);
     let silences = 0;
     for (let offers = 0; ; offers += 1) {
-      const outcome = await attempt(inTime(call, deadline), { ...options, instance });
+      const waiting = bound.count(instance, call.principal.id);
+      const outcome = await attempt(inTime(call, deadline), { ...options, instance, waiting });
       if (outcome.kind === 'answered') return outcome.reply;
       const { why } = outcome;
       if (why === 'no_accept') silences += 1;
       const again = why === 'full' || (why === 'no_accept' && silences < maxSilences);
       if (!again) throw refusedThere(call, instance, why);
       if (performance.now() > waitUntil) throw overloadedThere(call.server);
-      await sleep(againMs[Math.min(offers, againMs.length - 1)]);
+      await bound.wait(instance, call.principal.id, againMs[Math.min(offers, againMs.length - 1)] ?? 0);
     }
   }
 

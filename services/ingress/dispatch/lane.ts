@@ -10,6 +10,8 @@ const maxWaiting = 2_000;
 const maxWaitingPerAgent = maxWaiting / 2;
 /** A server whose slots are all taken by other ingresses is asked again after this time, if no worker says `free` before. */
 const askAgainMs = 100;
+/** An agent for whom a worker was asked is asked for again after this time: the word that a slot is free may be lost, or the worker. */
+const askForAgainMs = 1_000;
 /**
  * Calls that last longer than this on average do not go ahead to the lines of the workers: what the handshake takes is nothing to them,
  * and a slot may come free elsewhere before the worker's line moves. Milliseconds.
@@ -20,8 +22,14 @@ const newest = 0.1;
 /** A process that did not answer an offer is left alone for this long. */
 const suspectMs = 2_000;
 
-/** What a call may take: a slot that is free as far as this ingress knows, or a place in the short line of a worker whose slots are taken. */
-export type Turn = 'slot' | 'line';
+/**
+ * What a call may take: a `slot` that is free as far as this ingress knows, a place in the short `line` of a worker whose slots are taken,
+ * or one that a worker keeps for it (`instance`). Or it may `ask`: the slots are shared with other ingresses, and the offer makes its
+ * agent known to the workers, which give it a turn.
+ */
+export type Turn =
+  | { readonly kind: 'slot' | 'line' | 'ask'; readonly mayWait: boolean; readonly instance?: undefined }
+  | { readonly kind: 'kept'; readonly mayWait: false; readonly instance: string };
 
 /** The way to one server: how many calls this ingress has on it, who waits, and which processes to leave alone. */
 export interface Lane {
@@ -35,10 +43,14 @@ export interface Lane {
   leave(agent: string): void;
   /** A server answered a call after so many milliseconds. */
   took(ms: number): void;
-  /** The call found every slot taken by others: it leaves, and it is nobody's turn until a slot is free. One that found every line full only leaves. */
+  /** The call found every slot taken by others: it leaves, and from now on the workers say whose turn it is. One that found every line full only leaves. */
   giveWay(agent: string, turn: Turn): void;
-  /** A slot is free. */
-  unblock(): void;
+  /** A worker keeps a slot for this agent. False when no call of it waits. */
+  take(agent: string, instance: string): boolean;
+  /** A slot was free after all: this ingress gives out turns by its own count again. */
+  open(): void;
+  /** Calls of this agent that wait for the workers to say whose turn it is. */
+  waitingInTurn(agent: string): number;
   count(instance: string, by: 1 | -1): void;
   suspect(instance: string): void;
   suspects(): ReadonlySet<string>;
@@ -52,6 +64,11 @@ interface Waiter {
 }
 
 const nobody: ReadonlySet<string> = new Set();
+const slot: Turn = { kind: 'slot', mayWait: false };
+const line: Turn = { kind: 'line', mayWait: true };
+const ask: Turn = { kind: 'ask', mayWait: false };
+/** Where nobody else waits, the worker takes it into its line. */
+const askInLine: Turn = { kind: 'ask', mayWait: true };
 
 export function createLane(instances: () => readonly InstanceStatus[]): Lane {
   const byAgent = new Map<string, number>();
@@ -64,17 +81,28 @@ export function createLane(instances: () => readonly InstanceStatus[]): Lane {
   const own = new Map<string, number>();
   const suspected = new Map<string, number>();
   let inFlight = 0;
-  let blockedTimer: NodeJS.Timeout | undefined;
+  /** Runs while slots are shared with other ingresses and calls wait for them. */
+  let sharing: NodeJS.Timeout | undefined;
+  /** Agents that the workers know to wait, and when to make sure of it. */
+  const askedFor = new Map<string, number>();
   let meanMs = Number.POSITIVE_INFINITY;
   let linesFullUntil = 0;
 
-  function freeTurn(): Turn | undefined {
-    if (blockedTimer !== undefined) return undefined;
+  const isNew = (agent: string) => !askedFor.has(agent);
+
+  function freeTurn(agent: string): Turn | undefined {
+    if (sharing !== undefined) return isNew(agent) ? askFor(agent) : undefined;
     const known = instances();
     const slots = capacityOf(known) ?? Number.POSITIVE_INFINITY;
-    if (inFlight < slots) return 'slot';
-    const goesAhead = meanMs < longCallMs && performance.now() > linesFullUntil;
-    return goesAhead && inFlight < slots + linesOf(known) ? 'line' : undefined;
+    if (inFlight < slots) return slot;
+    return goAhead() && inFlight < slots + linesOf(known) ? line : undefined;
+  }
+
+  const goAhead = () => meanMs < longCallMs && performance.now() > linesFullUntil;
+
+  function askFor(agent: string): Turn {
+    askedFor.set(agent, performance.now() + askForAgainMs);
+    return goAhead() ? askInLine : ask;
   }
 
   function starts(agent: string): void {
@@ -91,16 +119,32 @@ export function createLane(instances: () => readonly InstanceStatus[]): Lane {
 
   function pump(): void {
     while (queue.size > 0) {
-      const turn = freeTurn();
-      if (turn === undefined) return;
-      queue.next()?.start(turn);
+      const waiter = queue.peek(sharing === undefined ? undefined : isNew);
+      const turn = waiter && freeTurn(waiter.agent);
+      if (waiter === undefined || turn === undefined) return;
+      queue.nextOf(waiter.agent)?.start(turn);
     }
+    if (sharing !== undefined) open();
   }
 
-  function unblock(): void {
-    clearTimeout(blockedTimer);
-    blockedTimer = undefined;
+  function open(): void {
+    clearTimeout(sharing);
+    sharing = undefined;
+    askedFor.clear();
     pump();
+  }
+
+  /** Nobody may be left waiting for a word that does not come. */
+  function askAgain(): void {
+    const now = performance.now();
+    for (const [agent, until] of askedFor) if (until < now) askedFor.delete(agent);
+    const first = queue.peek();
+    if (first === undefined) open();
+    else {
+      askedFor.delete(first.agent);
+      sharing = setTimeout(askAgain, askAgainMs);
+      pump();
+    }
   }
 
   return {
@@ -112,7 +156,8 @@ export function createLane(instances: () => readonly InstanceStatus[]): Lane {
       return queue.size;
     },
     enter(agent, signal, waitUntil, again) {
-      const turn = queue.size === 0 ? freeTurn() : undefined;
+      const first = !again && (sharing === undefined ? queue.size === 0 : queue.waitingOf(agent) === 0);
+      const turn = first ? freeTurn(agent) : undefined;
       if (turn !== undefined) {
         starts(agent);
         return Promise.resolve(turn);
@@ -143,22 +188,37 @@ export function createLane(instances: () => readonly InstanceStatus[]): Lane {
         signal.addEventListener('abort', onAbort, { once: true });
         if (again) queue.putBack(agent, waiter);
         else if (!queue.push(agent, waiter)) waiter.refuse();
+        if (again) pump();
       });
     },
     leave(agent) {
       ends(agent);
-      if (blockedTimer === undefined) pump();
-      else unblock();
+      pump();
     },
     took(ms) {
       meanMs = meanMs === Number.POSITIVE_INFINITY ? ms : meanMs + (ms - meanMs) * newest;
     },
     giveWay(agent, turn) {
       ends(agent);
-      if (turn === 'line') linesFullUntil = performance.now() + askAgainMs;
-      else blockedTimer ??= setTimeout(unblock, askAgainMs);
+      if (turn.mayWait) linesFullUntil = performance.now() + askAgainMs;
+      if (turn.kind === 'line') return;
+      sharing ??= setTimeout(askAgain, askAgainMs);
+      askFor(agent);
     },
-    unblock,
+    take(agent, instance) {
+      const waiter = queue.nextOf(agent);
+      if (waiter !== undefined && queue.waitingOf(agent) > 0) askFor(agent);
+      else askedFor.delete(agent);
+      waiter?.start({ kind: 'kept', mayWait: false, instance });
+      // Workers that keep slots for this ingress have others to serve.
+      if (sharing === undefined && queue.size > 0) {
+        sharing = setTimeout(askAgain, askAgainMs);
+        pump();
+      }
+      return waiter !== undefined;
+    },
+    open,
+    waitingInTurn: (agent) => (sharing === undefined ? 0 : queue.waitingOf(agent)),
     count(instance, by) {
       const load = (own.get(instance) ?? 0) + by;
       if (load > 0) own.set(instance, load);

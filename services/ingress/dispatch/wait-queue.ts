@@ -9,7 +9,12 @@ export interface WaitQueue<T> {
   push(agent: string, item: T): boolean;
   /** At the head of its agent's line again, and that line is next among its equals: it had its turn but found no slot. */
   putBack(agent: string, item: T): void;
-  next(): T | undefined;
+  /** `may`: whose turn it can be; absent: anybody's. */
+  next(may?: (agent: string) => boolean): T | undefined;
+  peek(may?: (agent: string) => boolean): T | undefined;
+  /** The first of this agent's line, whoever's turn it is. */
+  nextOf(agent: string): T | undefined;
+  waitingOf(agent: string): number;
   remove(agent: string, item: T): boolean;
 }
 
@@ -39,11 +44,12 @@ export function createWaitQueue<T>({ capacity, perAgent, inFlight, onPushedOut }
     return true;
   }
 
-  function nextAgent(): string | undefined {
+  function nextAgent(may: ((agent: string) => boolean) | undefined): string | undefined {
     // One line is the usual case, and an agent with nothing on its way cannot be beaten.
     let chosen: string | undefined;
     let fewest = Number.POSITIVE_INFINITY;
     for (const agent of lines.keys()) {
+      if (may?.(agent) === false) continue;
       const calls = lines.size === 1 ? 0 : inFlight(agent);
       if (calls >= fewest) continue;
       chosen = agent;
@@ -51,6 +57,17 @@ export function createWaitQueue<T>({ capacity, perAgent, inFlight, onPushedOut }
       if (calls === 0) break;
     }
     return chosen;
+  }
+
+  function nextOf(agent: string): T | undefined {
+    const line = lines.get(agent);
+    if (line === undefined) return undefined;
+    const item = line.shift();
+    // A Map keeps insertion order: going to its end is waiting for the next turn.
+    lines.delete(agent);
+    if (line.length > 0) lines.set(agent, line);
+    if (item !== undefined) size -= 1;
+    return item;
   }
 
   return {
@@ -74,17 +91,16 @@ export function createWaitQueue<T>({ capacity, perAgent, inFlight, onPushedOut }
       for (const [name, other] of others) lines.set(name, other);
       size += 1;
     },
-    next() {
-      const agent = nextAgent();
-      const line = agent === undefined ? undefined : lines.get(agent);
-      if (agent === undefined || line === undefined) return undefined;
-      const item = line.shift();
-      // A Map keeps insertion order: going to its end is waiting for the next turn.
-      lines.delete(agent);
-      if (line.length > 0) lines.set(agent, line);
-      if (item !== undefined) size -= 1;
-      return item;
+    next(may) {
+      const agent = nextAgent(may);
+      return agent === undefined ? undefined : nextOf(agent);
     },
+    peek(may) {
+      const agent = nextAgent(may);
+      return agent === undefined ? undefined : lines.get(agent)?.[0];
+    },
+    nextOf,
+    waitingOf: (agent) => lines.get(agent)?.length ?? 0,
     remove(agent, item) {
       const line = lines.get(agent);
       const at = line?.indexOf(item) ?? -1;

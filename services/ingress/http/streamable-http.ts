@@ -3,12 +3,12 @@ import { mcpHeader } from '../../../shared/mcp/mcp-headers.ts';
 import { rpcErrorBody, sendJson } from './answers.ts';
 import { classify, namesModern } from './classify.ts';
 import type { Exchange, LegacyEdge, ModernEdge } from './edge.ts';
-import { type JsonBounds, parseGuarded } from './json-guard.ts';
 import { echoableId } from './json-rpc-shape.ts';
 
 /** `/mcp` and `/mcp/NAME`: one URL for all revisions. */
 export interface StreamableHttp {
-  post(exchange: Exchange, body: Buffer): Promise<void>;
+  /** `body` is checked JSON. */
+  post(exchange: Exchange, body: unknown): Promise<void>;
   get(exchange: Exchange): Promise<void>;
   delete(exchange: Exchange): Promise<void>;
 }
@@ -17,25 +17,19 @@ export interface StreamableHttp {
 export function createStreamableHttp(
   modern: ModernEdge,
   legacy: LegacyEdge,
-  bounds: () => JsonBounds,
   refused: (exchange: Exchange, body: unknown) => boolean = () => false,
 ): StreamableHttp {
   return {
-    async post(exchange, bytes) {
-      const body = parseGuarded(bytes, bounds());
-      if (!body.ok) {
-        sendJson(exchange.res, 400, rpcErrorBody(null, { code: body.code, message: body.message }));
-        return;
-      }
-      const classified = classify(body.value, versionHeader(exchange));
+    async post(exchange, body) {
+      const classified = classify(body, versionHeader(exchange));
       if (classified.era === 'invalid') {
         const message = `Invalid request: ${classified.why}`;
         const error = { code: rpcCode.invalidRequest, message };
-        sendJson(exchange.res, 400, rpcErrorBody(echoableId(body.value), error));
+        sendJson(exchange.res, 400, rpcErrorBody(echoableId(body), error));
         return;
       }
-      if (refused(exchange, body.value)) return;
-      await (classified.era === 'modern' ? modern : legacy).post(exchange, body.value);
+      if (refused(exchange, body)) return;
+      await (classified.era === 'modern' ? modern : legacy).post(exchange, body);
     },
     async get(exchange) {
       if (refuseModern(exchange)) return;

@@ -2,8 +2,8 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
 import { GatewayError } from '../../../shared/errors.ts';
 import type { JsonValue } from '../../../shared/mcp/json.ts';
+import { createSseReader } from '../../../shared/mcp/sse-reader.ts';
 import { limits } from './limits.ts';
-import { createSseReader } from './sse-reader.ts';
 import { parseJson } from './wire-check.ts';
 
 export interface HttpRequest {

@@ -1,9 +1,9 @@
 import { GatewayError } from '../../../shared/errors.ts';
 import type { JsonRpcMessage } from '../../../shared/mcp/json-rpc.ts';
+import { createLineFramer } from '../../../shared/mcp/line-framer.ts';
 import type { GuardedChild } from '../../../shared/process/guarded-child.ts';
 import type { Connection, Receiver } from './connection.ts';
 import { limits } from './limits.ts';
-import { createLineFramer } from './line-framer.ts';
 import { createTextTail } from './text-tail.ts';
 import { checkMessage, parseJson } from './wire-check.ts';
 

@@ -1,7 +1,7 @@
 import type { Endpoint } from '../load/request.ts';
 import type { Running } from '../processes.ts';
 
-export const targetNames = ['direct', 'floor', 'toolbus', 'unaudited'] as const;
+export const targetNames = ['direct', 'floor', 'toolbus', 'synced', 'unaudited'] as const;
 export type TargetName = (typeof targetNames)[number];
 
 /** An upstream server that a target is to put its gateway in front of. */

@@ -15,13 +15,17 @@ const catalogWithinMs = 10_000;
 const unauditedIngress = fileURLToPath(new URL('../unaudited/ingress.js', import.meta.url));
 
 /**
- * toolbus as it is installed: one ingress process and one worker process per server on an external NATS, keys for agents. `unaudited` is the same with an
- * ingress that records nothing.
+ * toolbus as it is installed: one ingress process and one worker process per server on an external NATS, keys for agents. `synced` is the same on a
+ * NATS that writes to the disk before it acknowledges, `unaudited` with an ingress that records nothing.
  */
-export function toolbusTarget(processes: Processes, cli: string, name: 'toolbus' | 'unaudited'): StartTarget {
+export function toolbusTarget(
+  processes: Processes,
+  cli: string,
+  name: 'toolbus' | 'synced' | 'unaudited',
+): StartTarget {
   return async (servers) => {
     const upstreams = await startUpstreams(processes, servers);
-    const nats = await startNats(processes);
+    const nats = await startNats(processes, { syncAlways: name === 'synced' });
     const dir = mkdtempSync(join(tmpdir(), 'toolbus-bench-'));
     const key = `tb_${randomBytes(24).toString('base64url')}`;
     const config = join(dir, 'toolbus.json');
@@ -45,14 +49,14 @@ export function toolbusTarget(processes: Processes, cli: string, name: 'toolbus'
     };
     try {
       const ingress =
-        name === 'toolbus'
-          ? await toolbus('ingress', ['ingress', '--port', '0', '--admin-port', '0', '--data-dir', join(dir, 'data')])
-          : await processes.start({
+        name === 'unaudited'
+          ? await processes.start({
               name: 'ingress',
               command: process.execPath,
               args: [unauditedIngress, config, nats.url],
               env: withoutOwnVariables(process.env),
-            });
+            })
+          : await toolbus('ingress', ['ingress', '--port', '0', '--admin-port', '0', '--data-dir', join(dir, 'data')]);
       running.unshift(ingress);
       for (const server of servers) running.push(await worker(server.name));
       const port = Number(new URL(String(ingress.facts['mcp'])).port);

@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { RpcMessage } from '../../helpers/rpc.ts';
 import { type Exchanged, exchange } from './exchange.ts';
-import { type CallPlan, witnessCall } from './oracle.ts';
-import { type AgentOptions, callWithinMs, type World } from './world.ts';
+import { witnessCall } from './oracle.ts';
+import { pause, planCall, work } from './workload.ts';
+import type { AgentOptions, World } from './world.ts';
 
 /** An agent of 2025-11-25: a session, a standalone stream, a subscription, and calls one after another. */
 export interface LegacyAgent {
@@ -20,8 +21,9 @@ export interface LegacyAgent {
 const version = '2025-11-25';
 const mostTries = 200;
 
-export function createLegacyAgent(world: World, { name, key, note, random }: AgentOptions): LegacyAgent {
-  const { mcp, verdicts, enough, over, thinkMs } = world;
+export function createLegacyAgent(world: World, options: AgentOptions): LegacyAgent {
+  const { name, key, note, random } = options;
+  const { mcp, verdicts, over } = world;
   const told: number[] = [];
   let session = '';
   let calls = 0;
@@ -33,7 +35,6 @@ export function createLegacyAgent(world: World, { name, key, note, random }: Age
     ...(session !== '' && { 'mcp-session-id': session }),
   });
   const broken = (text: string) => verdicts.violation(`legacy ${name}: ${text}`);
-  const pause = () => delay(random.between(50, 300));
 
   /** For what may be sent again: tries until it is answered. */
   async function insist(body: object, onMessage: (message: RpcMessage) => void = () => {}): Promise<Exchanged> {
@@ -41,7 +42,7 @@ export function createLegacyAgent(world: World, { name, key, note, random }: Age
       const sent = await exchange(mcp, { method: 'POST', headers: headers(), body, signal: over, onMessage });
       if (sent.complete && sent.status < 500) return sent;
       if (over.aborted) break;
-      await pause();
+      await pause(random);
     }
     throw new Error(`legacy ${name}: no answer after ${mostTries} tries`);
   }
@@ -85,26 +86,15 @@ export function createLegacyAgent(world: World, { name, key, note, random }: Age
       verdicts.count(opened.status === 200 ? 'standalone stream broken' : `standalone stream refused ${opened.status}`);
       // 409: its first stream was lost before it had an id, and nobody has noticed yet.
       if (![0, 200, 409, 502, 503].includes(opened.status)) broken(`its standalone stream got ${opened.status}`);
-      await pause();
+      await pause(random);
     }
-  }
-
-  /** Something the agent wants done: a call that was lost on the way is asked again as a new one. */
-  async function work(): Promise<void> {
-    const deadline = Date.now() + callWithinMs;
-    while (!(await call(deadline)) && !over.aborted) {
-      if (Date.now() > deadline) return broken('something it asked for again and again was never answered');
-      await pause();
-    }
-    verdicts.count('answered');
   }
 
   /** One call; false when its connection broke and nothing is left to come back to. */
   async function call(deadline: number): Promise<boolean> {
     calls += 1;
     const id = `${name}.c${calls}`;
-    const steps = Math.floor(random.between(0, 5));
-    const plan: CallPlan = { id, steps, stepMs: Math.floor(random.between(5, 200)), ask: random.next() < 0.4 };
+    const plan = planCall(id, random);
     const witness = witnessCall(plan, id, verdicts);
     let lastId: string | undefined;
     const common = {
@@ -134,7 +124,7 @@ export function createLegacyAgent(world: World, { name, key, note, random }: Age
     for (let broke = 0; witness.answer === undefined && !over.aborted; broke += 1) {
       if (broke === 0) verdicts.count('legacy call resumed');
       if (Date.now() > deadline) break;
-      await pause();
+      await pause(random);
       const resumed = await exchange(mcp, {
         ...common,
         method: 'GET',
@@ -168,12 +158,7 @@ export function createLegacyAgent(world: World, { name, key, note, random }: Age
       const answer = await request('resources/subscribe', { uri: note });
       if (answer?.result === undefined) throw new Error(`legacy ${name}: not subscribed: ${JSON.stringify(answer)}`);
     },
-    async run() {
-      while (!enough.aborted) {
-        await delay(random.between(...thinkMs), undefined, { signal: enough }).catch(() => undefined);
-        if (!enough.aborted) await work();
-      }
-    },
+    run: () => work(world, options, { call, broken }),
     async assertAlive() {
       const answer = await request('ping', {});
       if (answer?.result === undefined) broken('its session does not answer any more');

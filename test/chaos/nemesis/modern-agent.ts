@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { modernVersion, type RpcMessage } from '../../helpers/rpc.ts';
 import { type Exchanged, exchange } from './exchange.ts';
-import { type CallPlan, witnessCall } from './oracle.ts';
-import { type AgentOptions, callWithinMs, type World } from './world.ts';
+import { witnessCall } from './oracle.ts';
+import { pause, planCall, work } from './workload.ts';
+import type { AgentOptions, World } from './world.ts';
 
 /** An agent of 2026-07-28: a listen stream, opened again when it breaks, and calls one after another. */
 export interface ModernAgent {
@@ -20,12 +21,12 @@ const meta = (name: string, more: object = {}) => ({
 });
 const subscriptionId = 'io.modelcontextprotocol/subscriptionId';
 
-export function createModernAgent(world: World, { name, key, note, random }: AgentOptions): ModernAgent {
-  const { mcp, verdicts, enough, over, thinkMs } = world;
+export function createModernAgent(world: World, options: AgentOptions): ModernAgent {
+  const { name, key, note, random } = options;
+  const { mcp, verdicts, over } = world;
   let calls = 0;
   let streaming: Promise<void> = Promise.resolve();
   const broken = (text: string) => verdicts.violation(`modern ${name}: ${text}`);
-  const pause = () => delay(random.between(50, 300));
 
   function headers(method: string, target?: string): Record<string, string> {
     return {
@@ -70,30 +71,15 @@ export function createModernAgent(world: World, { name, key, note, random }: Age
       if (over.aborted) return;
       if (![0, 200, 502, 503].includes(opened.status)) broken(`listening got ${opened.status}`);
       verdicts.count('listen broken');
-      await pause();
+      await pause(random);
     }
-  }
-
-  /** Something the agent wants done: a call that was lost on the way is asked again as a new one. */
-  async function work(): Promise<void> {
-    const deadline = Date.now() + callWithinMs;
-    while (!(await call(deadline)) && !over.aborted) {
-      if (Date.now() > deadline) return broken('something it asked for again and again was never answered');
-      await pause();
-    }
-    verdicts.count('answered');
   }
 
   /** One call; false when its connection broke and nothing is left to come back to. */
   async function call(deadline: number): Promise<boolean> {
     calls += 1;
     const id = `${name}.c${calls}`;
-    const plan: CallPlan = {
-      id,
-      steps: Math.floor(random.between(0, 5)),
-      stepMs: Math.floor(random.between(5, 200)),
-      ask: random.next() < 0.4,
-    };
+    const plan = planCall(id, random);
     let more: object = {};
     const witness = witnessCall(plan, id, verdicts);
     for (let round = 1; round <= 3; round += 1) {
@@ -150,12 +136,7 @@ export function createModernAgent(world: World, { name, key, note, random }: Age
       new Promise((resolve) => {
         streaming = keepListening(resolve);
       }),
-    async run() {
-      while (!enough.aborted) {
-        await delay(random.between(...thinkMs), undefined, { signal: enough }).catch(() => undefined);
-        if (!enough.aborted) await work();
-      }
-    },
+    run: () => work(world, options, { call, broken }),
     get closed() {
       return streaming;
     },

@@ -58,8 +58,8 @@ export function urlOf(text: string): URL {
 }
 
 /** How the tools of the recorded servers differ from those that are asked now. Servers whose tools were not recorded are left out. */
-export function catalogChanges({ calls, catalogs }: Survey, target: ReplayTarget): CatalogChange[] {
-  return [...calls.keys()].flatMap((server) => {
+export function catalogChanges({ servers, catalogs }: Survey, target: ReplayTarget): CatalogChange[] {
+  return servers.flatMap((server) => {
     const before = catalogs.of(server);
     const now = target.serverFor(server);
     if (before === undefined || now === undefined) return [];

@@ -51,10 +51,9 @@ export async function runAuditReplay(flags: ReplayFlags): Promise<number> {
   const resumed = flags.resume === undefined ? undefined : await resumeRun(root, flags.resume);
   await withAudit(flags, async (audit) => {
     const asked = resumed?.store.facts ?? factsOf(flags);
-    const seen = await survey(recordsOf(audit, asked));
+    const seen = await survey(recordsOf(audit, asked), asked.filter.outcome);
     const isKnown = (server: string) => asked.to !== undefined || Object.hasOwn(audit.config.servers, server);
-    const servers =
-      resumed === undefined ? destinations(flags.server ?? [], [...seen.calls.keys()], isKnown) : asked.servers;
+    const servers = resumed === undefined ? destinations(flags.server ?? [], seen.servers, isKnown) : asked.servers;
     const facts = { ...asked, servers };
     await withTarget(flags, facts, seen, stop.signal, async (target) => {
       const calls = inOrderOfIntent(onlyFrom(recordsOf(audit, facts), servers), facts.filter.outcome);
@@ -153,7 +152,7 @@ async function withTarget(
 ): Promise<void> {
   const { run, to, servers } = facts;
   if (to !== undefined) {
-    const asked = [...seen.calls.keys()].map((server) => servers[server] ?? server);
+    const asked = seen.servers.map((server) => servers[server] ?? server);
     const key = process.env['TOOLBUS_API_KEY'];
     const target = await replayOverHttp({ url: new URL(to), key, run, servers: asked, instead: servers, signal });
     return use(target).finally(() => target.close());

@@ -1,0 +1,25 @@
+import type { Requirements } from './requirement.ts';
+
+/** NATS, and the way of a call over it. */
+export const bus = {
+  'nats:restart-after-crash': { behavior: 'After a SIGKILL, `up` starts again on the same data directory.' },
+  'nats:cluster-survives-node': { behavior: 'In a cluster of three, calls go on when one nats-server is killed.' },
+  'nats:roles': {
+    behavior:
+      'Each process has its own NATS user: a worker reaches the subjects of its server alone, nobody the deletion of audit.',
+  },
+  'nats:tls': { behavior: 'The bus can be TLS, with certificates on both sides.' },
+  'bus:signed-calls': { behavior: 'A worker starts only calls that an ingress of its cluster has signed, each once.' },
+  'bus:line': {
+    behavior:
+      'Where every slot is taken, a few short calls wait at the worker itself, none above its concurrency runs.',
+  },
+  'bus:discovery': { behavior: 'Workers answer $SRV discovery (ADR-32), so that `nats service` shows them.' },
+  'bus:workers-share-load': { behavior: 'Two workers of one server both get calls.' },
+  'bus:worker-killed': {
+    behavior: 'A worker killed under load loses no call that had not started; the others are upstream_lost.',
+  },
+  'bus:no-double-execution': { behavior: 'No call runs twice, whatever dies.' },
+  'nats:closed': { behavior: 'The embedded nats-server has one loopback port and lets nobody in without a password.' },
+  'nats:names': { behavior: 'No name from outside adds a token, a wildcard or a line to a subject.' },
+} as const satisfies Requirements;
