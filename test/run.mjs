@@ -9,18 +9,14 @@ import { pathToFileURL } from 'node:url';
 const atOnce = Math.max(2, Math.min(4, Math.floor(availableParallelism() / 2)));
 
 /**
- * Folders of each suite, and how many files run at once. `alone`: files that measure, or kill at random, have the machine to themselves.
+ * Folders of each suite, and how many files run at once: one where faults are caused and times are measured.
  * `together`: so many files share a process, since most of the time of a small one is the loading of the product.
  */
 const suites = {
   unit: { folders: ['shared', 'services', 'test/properties'], concurrency: atOnce, together: 8 },
   structure: { folders: ['test'], deep: false, concurrency: atOnce },
   deploy: { folders: ['test/deploy', 'test/bench'], concurrency: 1 },
-  integration: {
-    folders: ['test/integration'],
-    concurrency: atOnce,
-    alone: /\/(audit|fair-turns|limits-[a-z]+|nemesis|sharing|worker-kills)\.test\.ts$/,
-  },
+  integration: { folders: ['test/integration'], concurrency: 1 },
   security: { folders: ['test/security'], concurrency: atOnce },
   e2e: { folders: ['test/e2e', 'test/helpers', 'test/fixtures'], concurrency: atOnce },
   conformance: { folders: ['test/conformance'], concurrency: atOnce },
@@ -66,17 +62,13 @@ function run(files, concurrency) {
   return new Promise((resolve) => child.on('exit', (code) => resolve(code ?? 1)));
 }
 
-async function runSuite({ folders, deep = true, concurrency, together = 1, alone }, name) {
+async function runSuite({ folders, deep = true, concurrency, together = 1 }, name) {
   const files = folders.flatMap((folder) => testsIn(folder, deep)).sort();
   console.log(`\n# ${name}: ${files.length} files`);
   if (files.length === 0) return true;
-  const last = files.filter((file) => alone?.test(file));
-  const first = files.filter((file) => !last.includes(file));
   const folder = mkdtempSync(path.join(tmpdir(), 'toolbus-tests-'));
   try {
-    const codes = [await run(together > 1 ? gather(first, together, folder) : first, concurrency)];
-    if (last.length > 0) codes.push(await run(last, 1));
-    return codes.every((code) => code === 0);
+    return (await run(together > 1 ? gather(files, together, folder) : files, concurrency)) === 0;
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -49,10 +49,8 @@ export const smallStream = { maxBytes: 1_048_576, inlineBytes: 131_072 };
 /** Makes calls until the stream has no room for the smallest record; the last refusal. */
 export async function fillStream(rig: Rig<RigBroker>): Promise<CallRecord> {
   for (const padding of [60_000, 6_000, 600]) {
-    await until(`no room for ${padding} bytes`, async () => {
-      const record = await rig.call({ padding: 'x'.repeat(padding) });
-      return record.outcome === 'error';
-    });
+    const isFull = async () => (await rig.call({ padding: 'x'.repeat(padding) })).outcome === 'error';
+    await until(`no room for ${padding} bytes`, isFull, 40_000);
   }
   return until('no room at all', async () => {
     const record = await rig.call({});
