@@ -52,10 +52,11 @@ export async function fillStream(rig: Rig<RigBroker>): Promise<CallRecord> {
     const isFull = async () => (await rig.call({ padding: 'x'.repeat(padding) })).outcome === 'error';
     await until(`no room for ${padding} bytes`, isFull, 40_000);
   }
-  return until('no room at all', async () => {
+  const noRoom = async () => {
     const record = await rig.call({});
     if (record.outcome !== 'error') return undefined;
     await delay(1_000);
     return (await rig.call({})).outcome === 'error' ? record : undefined;
-  });
+  };
+  return until('no room at all', noRoom, 40_000);
 }

@@ -43,7 +43,7 @@ test('limits of ingresses - three of them run as many calls of a server as one w
 test('limits of ingresses - nothing leaks, however calls end', async () => {
   verifies('limits:no-leak');
   await using rig = await startCores(1, {
-    server: { limits: { concurrency: 4 }, timeoutMs: 400 },
+    server: { limits: { concurrency: 4 }, timeoutMs: 1_500 },
     agents: { ann: { limits: { concurrency: 4 } }, bob: {} },
     limits: { concurrency: 6 },
   });
