@@ -25,13 +25,14 @@ export interface AttemptClock {
   close(): void;
 }
 
-/** A pause between two looks that no timer explains: this process itself stood still. Milliseconds. */
-const stalledMs = 500;
+/** A look that comes later than this: the process stood still, or had more to do than it can. Milliseconds. */
+const lateMs = busLimits.sweepMs;
 
 export function startAttemptClock(options: AttemptClockOptions): AttemptClock {
   const { nc, attempts, peers, fail } = options;
   let disconnectedAt: number | undefined;
   let lastSweep = performance.now();
+  let passedOver = false;
   const timer = setInterval(sweep, busLimits.sweepMs);
   timer.unref();
   void followConnection();
@@ -40,12 +41,15 @@ export function startAttemptClock(options: AttemptClockOptions): AttemptClock {
     const now = performance.now();
     const stall = now - lastSweep - busLimits.sweepMs;
     lastSweep = now;
-    if (stall > stalledMs) {
-      // Frames may be waiting unread, so nobody is called lost for it.
+    if (stall > lateMs) {
+      // Frames may be waiting unread, so nobody is called silent for it.
       peers.forgive(stall);
-      for (const entry of attempts.values()) if (entry.state === 'offering') entry.answerBy += busLimits.sweepMs;
-      return;
+      for (const entry of attempts.values()) if (entry.state === 'offering') entry.answerBy += stall;
+      // They have been read by the next look, which counts however late it is.
+      passedOver = !passedOver;
+      if (passedOver) return;
     }
+    passedOver = false;
     const lost = disconnectedAt !== undefined && now - disconnectedAt > busLimits.disconnectGraceMs;
     for (const entry of attempts.values()) {
       if (lost && entry.state === 'running') fail(entry, lostWithBus());

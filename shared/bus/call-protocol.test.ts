@@ -7,6 +7,7 @@ import type { CalleeOptions } from './callee.ts';
 import { createCaller } from './caller.ts';
 import { connectBus } from './connect.ts';
 import { decodeMessage, encodeMessage, type Frame } from './frames.ts';
+import { busLimits } from './limits.ts';
 import { startTestBroker, type TestBroker } from './testing/broker.ts';
 import { callOf, silentLog as log, openCallPair, testSubjects as subjects, testCallKey } from './testing/call-pair.ts';
 
@@ -176,6 +177,16 @@ test('call protocol - a worker that vanishes while it runs a call loses it withi
     (error) => error instanceof GatewayError && error.reason === 'upstream_lost' && error.executed === 'unknown',
   );
   assert.ok(performance.now() - goneAt < 3_500);
+});
+
+test('call protocol - an ingress that stood still reads what came meanwhile before it calls anybody silent', async (t) => {
+  const { attempt } = await open(t, async () => ({ kind: 'result', resultType: 'complete', result: {} }));
+  const outcome = attempt(callOf('echo'));
+  // The offer leaves at the end of this turn; then neither side can do anything for longer than an offer waits.
+  await sleep(0);
+  const until = performance.now() + 1.5 * busLimits.acceptMs;
+  while (performance.now() < until);
+  assert.equal((await outcome).kind, 'answered');
 });
 
 test('call protocol - draining finishes what runs and refuses what comes', async (t) => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from '../../test/helpers/until.ts';
 import { verifies } from '../../test/requirements.ts';
 import type { CalleeAnswer } from './callee.ts';
 import { createCaller } from './caller.ts';
@@ -36,7 +37,7 @@ async function oneSlot(t: { after(fn: () => unknown): void }, line: number) {
     },
   });
   const started = async (count: number) => {
-    while (ends.length < count) await sleep(5);
+    await until(`${count} calls run`, () => ends.length >= count);
   };
   return { ...pair, ends, started, mostAtOnce: () => most };
 }

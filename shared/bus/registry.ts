@@ -110,6 +110,7 @@ export interface Registry {
 }
 
 const silentMs = bucketTtl.workersMs - 1_000;
+const lookMs = 500;
 
 /** Follows the registry and keeps it in memory. Workers with different manifests are merged: newest process first. */
 export function followRegistry(buckets: Buckets, listener: RegistryListener, log: Logger): Registry {
@@ -149,10 +150,15 @@ export function followRegistry(buckets: Buckets, listener: RegistryListener, log
       void refresh(head.server);
     },
   });
+  let lookedAt = performance.now();
   const timer = setInterval(() => {
     const now = performance.now();
+    const late = now - lookedAt - lookMs;
+    lookedAt = now;
+    // This process stood still: heartbeats may be waiting unread.
+    if (late > lookMs) for (const known of statuses.values()) known.seenAt += late;
     for (const [key, { seenAt }] of statuses) if (now - seenAt > silentMs) drop(key);
-  }, 500);
+  }, lookMs);
 
   function unreadable(bucket: string, key: string): void {
     log.warn({ bucket, key: key.slice(0, 200) }, 'an entry of the registry cannot be read; nothing changes');

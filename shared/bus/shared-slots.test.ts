@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from '../../test/helpers/until.ts';
 import { verifies } from '../../test/requirements.ts';
 import type { CalleeAnswer } from './callee.ts';
 import { type AttemptOptions, createCaller } from './caller.ts';
@@ -45,13 +45,13 @@ async function shared(t: { after(fn: () => unknown): void }, slots: number) {
     return { caller, offer, refused };
   };
   const started = async (count: number) => {
-    while (ends.length < count) await sleep(5);
+    await until(`${count} calls run`, () => ends.length >= count);
   };
   const hears = async (...words: string[]) => {
-    while (heard.length < words.length) await sleep(5);
+    await until(`${words} are told`, () => heard.length >= words.length);
     assert.deepEqual(heard.splice(0), words);
   };
-  return { ends, ingress, started, hears, heard };
+  return { ends, ingress, started, hears };
 }
 
 test('shared slots - a slot that comes free is kept for the agent with the fewest, at the ingress where it waits', async (t) => {
@@ -100,7 +100,7 @@ test('shared slots - a slot that is declined goes to the next at once', async (t
 });
 
 test('shared slots - a slot that is kept for an ingress that died goes to the others', async (t) => {
-  const { ends, ingress, started, heard } = await shared(t, 2);
+  const { ends, ingress, started, hears } = await shared(t, 2);
   const [dies, lives] = [ingress('a'), ingress('b')];
   const running = [lives.offer('x'), lives.offer('x')];
   await started(2);
@@ -110,13 +110,11 @@ test('shared slots - a slot that is kept for an ingress that died goes to the ot
   ends[0]?.();
   await running[0];
   // Promised to the dead one first; then to nobody there again.
-  while (heard.length < 1) await sleep(5);
-  assert.deepEqual(heard, ['x@b']);
+  await hears('x@b');
   const next = lives.offer('x', { waiting: 1 });
   await started(3);
   ends[1]?.();
-  while (heard.length < 2) await sleep(5);
-  assert.deepEqual(heard, ['x@b', 'x@b']);
+  await hears('x@b');
   ends[2]?.();
   assert.equal((await next).kind, 'answered');
   await running[1];

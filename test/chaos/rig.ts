@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { InstanceStatus } from '../../shared/mcp/manifest.ts';
@@ -38,6 +38,12 @@ export interface RigOptions {
   readonly ingressDir?: string;
 }
 
+/** A call whose tool is done when the test says so. */
+export interface HeldCall {
+  readonly record: Promise<CallRecord>;
+  release(): void;
+}
+
 export interface CallOptions {
   /** Name of another agent. */
   readonly agent?: string;
@@ -66,6 +72,7 @@ export interface Rig<Nats extends RigBroker = Broker> {
   call(program?: RunArguments, options?: CallOptions): Promise<CallRecord>;
   /** The same, and what came over the wire. */
   ask(program?: RunArguments, options?: CallOptions): Promise<{ record: CallRecord; answer: RpcAnswer | undefined }>;
+  holdCall(): HeldCall;
   journal(): Entry[];
   /** What the oracle has to say about all calls. */
   violations(): string[];
@@ -147,6 +154,13 @@ export async function openRigOn<Nats extends RigBroker>(broker: Nats, options: R
     return { record, answer };
   }
 
+  const call = async (program?: RunArguments, callOptions?: CallOptions) => (await ask(program, callOptions)).record;
+
+  function holdCall(): HeldCall {
+    const awaitFile = join(dir, `release-${next}`);
+    return { record: call({ awaitFile }), release: () => writeFileSync(awaitFile, '') };
+  }
+
   const instances = async (): Promise<readonly InstanceStatus[]> => {
     const { servers } = (await (await fetch(`${ingress.ready.admin}/api/servers`)).json()) as {
       servers: ReadonlyArray<{ readonly name: string; readonly instances: readonly InstanceStatus[] }>;
@@ -167,7 +181,8 @@ export async function openRigOn<Nats extends RigBroker>(broker: Nats, options: R
     instances,
     addWorker,
     ask,
-    call: async (program, callOptions) => (await ask(program, callOptions)).record,
+    call,
+    holdCall,
     journal: () => readJournal(journalFile),
     violations: () => judge(records, readJournal(journalFile), { timeoutMs }),
     async [Symbol.asyncDispose]() {

@@ -38,10 +38,10 @@ test(
   async (t) => {
     verifies('audit:fail-closed', 'audit:outcome-kept', 'audit:disks');
     await using disk = await diskInMemory(64);
-    await using rig = await openRig({ store: disk.dir, timeoutMs: 20_000, audit });
+    await using rig = await openRig({ store: disk.dir, timeoutMs: 60_000, audit });
     await load(rig, { agents: 4, calls: 20 });
     const before = idsOf(await readAudit(rig.broker.url));
-    const slow = rig.call({ delayMs: 6_000 });
+    const slow = rig.holdCall();
     await running(rig, 21);
     await disk.whileFull(async () => {
       const first = await untilRefused(rig);
@@ -55,7 +55,8 @@ test(
       });
       t.diagnostic(`readyz: ${said.reason}`);
       assert.equal(said.status, 503);
-      assert.equal((await slow).outcome, 'ok', 'its outcome is on the other disk');
+      slow.release();
+      assert.equal((await slow.record).outcome, 'ok', 'its outcome is on the other disk');
     });
     // JetStream does not go on by itself after it could not write.
     await rig.broker.restart();
@@ -76,10 +77,10 @@ test(
   async (t) => {
     verifies('audit:fail-closed', 'audit:outcome-kept', 'audit:disks');
     await using disk = await diskInFile();
-    await using rig = await openRig({ store: disk.dir, timeoutMs: 20_000, audit });
+    await using rig = await openRig({ store: disk.dir, timeoutMs: 60_000, audit });
     await load(rig, { agents: 4, calls: 20 });
     const before = idsOf(await readAudit(rig.broker.url));
-    const slow = rig.call({ delayMs: 1_500 });
+    const slow = rig.holdCall();
     await running(rig, 21);
     const refused = await disk.whileFrozen(async () => {
       const atOnce = await Promise.all(Array.from({ length: 5 }, () => rig.call({})));
@@ -91,7 +92,8 @@ test(
       t.diagnostic(`readyz: ${reason}`);
       assert.equal(status, 503);
       assert.match(reason, /no acknowledgement within|stored nothing within/);
-      assert.equal((await slow).outcome, 'ok', 'its outcome is on the other disk');
+      slow.release();
+      assert.equal((await slow.record).outcome, 'ok', 'its outcome is on the other disk');
       return [...atOnce, known];
     });
     for (const record of refused) assertRefused(record);
@@ -115,16 +117,18 @@ test(
     verifies('audit:fail-closed', 'audit:outcome-kept', 'audit:disks');
     await using below = await diskInFile();
     await using own = await diskInMemory(4);
-    await using rig = await openRig({ store: below.dir, ingressDir: own.dir, timeoutMs: 20_000, audit });
+    await using rig = await openRig({ store: below.dir, ingressDir: own.dir, timeoutMs: 60_000, audit });
     await rig.call({});
-    const slow = rig.call({ delayMs: 2_000 });
+    const slow = rig.holdCall();
     await running(rig, 2);
     await own.whileFull(() =>
       below.whileFrozen(async () => {
         const refused = await untilRefused(rig);
         assertRefused(refused);
-        const lost = await slow;
-        t.diagnostic(`answered ${Math.round(tookMs(lost) - 2_000)} ms after the tool`);
+        slow.release();
+        const releasedAt = performance.now();
+        const lost = await slow.record;
+        t.diagnostic(`answered ${Math.round(lost.endedAt - releasedAt)} ms after the tool`);
         assert.deepEqual([lost.reason, lost.executed], ['audit_outcome_lost', 'yes']);
         assert.ok(rig.ingress.logs.some((line) => line.includes('audit_lost')));
         assertRefused(await rig.call({}));
@@ -142,15 +146,17 @@ test(
     verifies('audit:fail-closed', 'audit:outcome-kept', 'audit:disks');
     await using below = await diskInFile();
     await using own = await diskInFile();
-    await using rig = await openRig({ store: below.dir, ingressDir: own.dir, timeoutMs: 20_000, audit });
+    await using rig = await openRig({ store: below.dir, ingressDir: own.dir, timeoutMs: 60_000, audit });
     await rig.call({});
-    const slow = rig.call({ delayMs: 2_000 });
+    const slow = rig.holdCall();
     await running(rig, 2);
     const { id } = await own.whileFrozen(() =>
       below.whileFrozen(async () => {
         assertRefused(await untilRefused(rig));
-        const lost = await slow;
-        t.diagnostic(`answered ${Math.round(tookMs(lost) - 2_000)} ms after the tool`);
+        slow.release();
+        const releasedAt = performance.now();
+        const lost = await slow.record;
+        t.diagnostic(`answered ${Math.round(lost.endedAt - releasedAt)} ms after the tool`);
         assert.deepEqual([lost.reason, lost.executed], ['audit_outcome_lost', 'yes']);
         assert.equal((await readiness(rig)).status, 503);
         assertRefused(await rig.call({}));

@@ -87,8 +87,8 @@ test('audit - refusals are recorded, and what comes without a key is counted', a
 
 test('audit - a full stream refuses calls at once, keeps the outcomes on the disk and takes them when there is room', async (t) => {
   verifies('audit:fail-closed', 'audit:outcome-kept', 'audit:stream-guarded');
-  await using rig = await openRig({ timeoutMs: 30_000, audit: smallStream });
-  const slow = rig.call({ delayMs: 12_000 });
+  await using rig = await openRig({ timeoutMs: 120_000, audit: smallStream });
+  const slow = rig.holdCall();
   await until('the slow call runs', () => rig.journal().length > 0);
   const refused = await fillStream(rig);
   assert.deepEqual([refused.reason, refused.executed, refused.status], ['audit_unavailable', 'no', 503]);
@@ -100,7 +100,8 @@ test('audit - a full stream refuses calls at once, keeps the outcomes on the dis
   assert.equal((await readiness(rig)).status, 503);
   assert.ok(rig.ingress.logs.some((line) => line.includes('audit_unavailable')));
 
-  assert.equal((await slow).outcome, 'ok', 'its outcome is on the disk');
+  slow.release();
+  assert.equal((await slow.record).outcome, 'ok', 'its outcome is on the disk');
   const missing = kindsOf(await readAudit(rig.broker.url), 'outcome').length;
   rig.ingress.writeConfig({ ...rig.config, audit: { ...smallStream, maxBytes: 8_388_608 } });
   await healed(rig, 20_000);
@@ -121,15 +122,16 @@ test('audit - a full stream refuses calls at once, keeps the outcomes on the dis
 
 test('audit - a tool that ran and can be recorded nowhere says so', async () => {
   verifies('audit:outcome-kept');
-  await using rig = await openRig({ timeoutMs: 30_000, audit: smallStream });
+  await using rig = await openRig({ timeoutMs: 120_000, audit: smallStream });
   await rig.call({});
   // A file where the directory should be: not even root can write into it.
   rmSync(auditDir(rig), { recursive: true, force: true });
   writeFileSync(auditDir(rig), '');
-  const slow = rig.call({ delayMs: 12_000 });
+  const slow = rig.holdCall();
   await until('the slow call runs', () => rig.journal().filter(({ what }) => what === 'start').length === 2);
   await fillStream(rig);
-  const lost = await slow;
+  slow.release();
+  const lost = await slow.record;
   assert.deepEqual([lost.reason, lost.executed], ['audit_outcome_lost', 'yes']);
   assert.equal((await rig.call({})).reason, 'audit_unavailable');
 });

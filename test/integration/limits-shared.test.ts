@@ -9,6 +9,7 @@ import { subjectsOf } from '../../shared/bus/subjects.ts';
 import { type Config, configSchema } from '../../shared/config/schema.ts';
 import { GatewayError } from '../../shared/errors.ts';
 import { startBroker } from '../chaos/broker.ts';
+import { undisturbed } from '../helpers/standstill.ts';
 import { until } from '../helpers/until.ts';
 import { verifies } from '../requirements.ts';
 
@@ -21,6 +22,13 @@ interface Node {
   /** Gone without a word, as by SIGKILL. */
   die(): Promise<void>;
   close(): Promise<void>;
+}
+
+/** Nodes that end with the test, also when it fails: a connection that comes back again and again keeps the process. */
+async function startNodes(url: string, names: readonly string[], config: Config) {
+  const nodes = await Promise.all(names.map((name) => startNode(url, name, config)));
+  const close = async (): Promise<void> => void (await Promise.all(nodes.map((node) => node.close())));
+  return Object.assign(nodes, { [Symbol.asyncDispose]: close });
 }
 
 async function startNode(url: string, name: string, config: Config): Promise<Node> {
@@ -67,6 +75,19 @@ async function offer(node: Node, perSecond: number, forMs: number): Promise<numb
   }
 }
 
+/** A node keeps its part of the bucket for so long, at least; what is offered after a longer pause finds it full, and is lost. */
+const allowedMs = 80;
+
+/** More than a limit allows is never right. Less is, where this process, and so what it offers, stood still. */
+function assertRate(said: (text: string) => void, what: string, sum: number, wanted: number, stoodMs: number): void {
+  if (stoodMs <= allowedMs) {
+    assertNear(said, what, sum, wanted);
+    return;
+  }
+  said(`${what}: ${sum} for ${Math.round(wanted)}, of a process that stood still for ${Math.round(stoodMs)} ms`);
+  assert.ok(sum > 0 && sum <= wanted * 1.1, `${what}: ${sum}, expected at most ${Math.round(wanted)}`);
+}
+
 function assertNear(said: (text: string) => void, what: string, got: number, wanted: number): void {
   said(`${what}: ${got} for ${Math.round(wanted)} (${((got / wanted - 1) * 100).toFixed(1)} %)`);
   assert.ok(got <= wanted * 1.1 && got >= wanted * 0.9, `${what}: ${got}, expected ${Math.round(wanted)} within 10 %`);
@@ -78,7 +99,7 @@ test('shared limits - three ingresses together give the rate of one, however the
   verifies('limits:shared');
   await using broker = await startBroker();
   const config = limited({ rate: '400/s', burst: 100 });
-  const nodes = await Promise.all(['A', 'B', 'C'].map((name) => startNode(broker.url, name, config)));
+  await using nodes = await startNodes(broker.url, ['A', 'B', 'C'], config);
   await delay(100);
   const say = (text: string) => t.diagnostic(text);
   for (const [name, shares] of [
@@ -86,39 +107,42 @@ test('shared limits - three ingresses together give the rate of one, however the
     ['90 to 10', [1800, 100, 100]],
     ['one alone', [2000, 0, 0]],
   ] as const) {
-    // The bucket is full again before each round.
-    await delay(600);
-    const startedAt = performance.now();
-    const admitted = await Promise.all(nodes.map((node, at) => offer(node, shares[at] ?? 0, 4_000)));
-    const seconds = (performance.now() - startedAt) / 1000;
-    const sum = admitted.reduce((total, each) => total + each, 0);
-    say(`${name}: ${admitted.join(' + ')}`);
-    assertNear(say, name, sum, 100 + 400 * seconds);
+    const round = async () => {
+      // The bucket is full again before each round.
+      await delay(600);
+      const startedAt = performance.now();
+      const admitted = await Promise.all(nodes.map((node, at) => offer(node, shares[at] ?? 0, 4_000)));
+      return { admitted, seconds: (performance.now() - startedAt) / 1000 };
+    };
+    const { value, stoodMs } = await undisturbed(round, { allowedMs });
+    const sum = value.admitted.reduce((total, each) => total + each, 0);
+    say(`${name}: ${value.admitted.join(' + ')}`);
+    assertRate(say, name, sum, 100 + 400 * value.seconds, stoodMs);
   }
-  await Promise.all(nodes.map((node) => node.close()));
 });
 
 test('shared limits - a small rate that comes all at once, and a newcomer, bring no second burst', async (t) => {
   await using broker = await startBroker();
   const config = limited({ rate: '5/s', burst: 60 });
-  const [first, second] = await Promise.all([startNode(broker.url, 'A', config), startNode(broker.url, 'B', config)]);
+  await using pair = await startNodes(broker.url, ['A', 'B'], config);
+  const [first, second] = pair;
+  assert.ok(first && second);
   await delay(100);
   const startedAt = performance.now();
   const early = await Promise.all([offer(first, 3_000, 500), offer(second, 3_000, 500)]);
-  const third = await startNode(broker.url, 'C', config);
+  await using late = await startNodes(broker.url, ['C'], config);
   await delay(200);
-  const late = await Promise.all([first, second, third].map((node) => offer(node, 300, 8_000)));
+  const afterwards = await Promise.all([...pair, ...late].map((node) => offer(node, 300, 8_000)));
   const seconds = (performance.now() - startedAt) / 1000;
-  const sum = [...early, ...late].reduce((total, each) => total + each, 0);
-  t.diagnostic(`${early.join(' + ')}, then ${late.join(' + ')}`);
+  const sum = [...early, ...afterwards].reduce((total, each) => total + each, 0);
+  t.diagnostic(`${early.join(' + ')}, then ${afterwards.join(' + ')}`);
   assertNear((text) => t.diagnostic(text), 'small rate', sum, 60 + 5 * seconds);
-  await Promise.all([first, second, third].map((node) => node.close()));
 });
 
 test('shared limits - calls in flight are counted together', async (t) => {
   await using broker = await startBroker();
   const config = limited({ concurrency: 30 });
-  const nodes = await Promise.all(['A', 'B', 'C'].map((name) => startNode(broker.url, name, config)));
+  await using nodes = await startNodes(broker.url, ['A', 'B', 'C'], config);
   await delay(100);
   let inFlight = 0;
   let over = false;
@@ -147,13 +171,13 @@ test('shared limits - calls in flight are counted together', async (t) => {
   const mean = samples.reduce((total, each) => total + each, 0) / samples.length;
   t.diagnostic(`in flight: mean ${mean.toFixed(1)}, most ${Math.max(...samples)}, of 30`);
   assert.ok(mean <= 33 && mean >= 27, `in flight: ${mean}`);
-  await Promise.all(nodes.map((node) => node.close()));
 });
 
 test('shared limits - slots of an ingress that says goodbye are free at once, of one that dies soon', async () => {
   await using broker = await startBroker();
   const config = limited({ concurrency: 20 });
-  const [stays, dies, leaves] = await Promise.all(['A', 'B', 'C'].map((name) => startNode(broker.url, name, config)));
+  await using nodes = await startNodes(broker.url, ['A', 'B', 'C'], config);
+  const [stays, dies, leaves] = nodes;
   assert.ok(stays && dies && leaves);
   await delay(100);
   const room = (): number => {
@@ -171,17 +195,12 @@ test('shared limits - slots of an ingress that says goodbye are free at once, of
   assert.equal(room(), 8);
   await dies.die();
   await until('the dead one is noticed', () => room() === 20, 8_000);
-  await stays.close();
 });
 
 test('shared limits - while NATS is away each ingress has its part, and afterwards they share again', async (t) => {
   await using broker = await startBroker();
   const config = limited({ rate: '300/s', burst: 30 });
-  const nodes = await Promise.all(['A', 'B', 'C'].map((name) => startNode(broker.url, name, config)));
-  // Also after a failure: a connection that comes back again and again keeps the process.
-  await using _nodes = {
-    [Symbol.asyncDispose]: async () => void (await Promise.all(nodes.map((node) => node.close()))),
-  };
+  await using nodes = await startNodes(broker.url, ['A', 'B', 'C'], config);
   await delay(100);
   const all = async (perSecond: number, forMs: number): Promise<number> => {
     const admitted = await Promise.all(nodes.map((node) => offer(node, perSecond, forMs)));
@@ -197,16 +216,23 @@ test('shared limits - while NATS is away each ingress has its part, and afterwar
   await broker.restart();
   await delay(2_500);
   await all(600, 500);
-  const startedAt = performance.now();
-  const back = await all(600, 3_000);
-  assertNear((text) => t.diagnostic(text), 'with NATS again', back, (300 * (performance.now() - startedAt)) / 1000);
+  const { value, stoodMs } = await undisturbed(
+    async () => {
+      const startedAt = performance.now();
+      const back = await all(600, 3_000);
+      return { back, wanted: (300 * (performance.now() - startedAt)) / 1000 };
+    },
+    { allowedMs },
+  );
+  assertRate((text) => t.diagnostic(text), 'with NATS again', value.back, value.wanted, stoodMs);
 });
 
 test('shared limits - nothing is said while nothing happens', async () => {
   await using broker = await startBroker();
   const config = limited({ rate: '100/s', concurrency: 10 });
-  const nodes = await Promise.all(['A', 'B'].map((name) => startNode(broker.url, name, config)));
+  await using nodes = await startNodes(broker.url, ['A', 'B'], config);
   const listener = await connectBus({ url: broker.url, name: 'listener', log });
+  await using _listener = { [Symbol.asyncDispose]: () => listener.close() };
   let messages = 0;
   listener.subscribe(subjectsOf().limits(), {
     callback() {
@@ -222,5 +248,4 @@ test('shared limits - nothing is said while nothing happens', async () => {
   const said = messages;
   await delay(3_000);
   assert.equal(messages, said);
-  await Promise.all([...nodes.map((node) => node.close()), listener.close()]);
 });

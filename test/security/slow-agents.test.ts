@@ -37,7 +37,7 @@ for (const [name, end, args] of attacks) {
     const over = ended.then(() => true);
     let served = 0;
     do {
-      const answer = await callTool(mcp, 'h__echo', { served }, { key, signal: AbortSignal.timeout(10_000) });
+      const answer = await callTool(mcp, 'h__echo', { served }, { key, signal: AbortSignal.timeout(20_000) });
       assert.equal(textOf(answer), JSON.stringify({ served }));
       served += 1;
     } while (!(await Promise.race([over, new Promise<false>((resolve) => setTimeout(() => resolve(false), 200))])));

@@ -32,6 +32,8 @@ export interface StreamWatch {
 /** What is not acknowledged within this time counts as not recorded. */
 export const ackMs = 500;
 const sweepMs = 50;
+/** As many looks must have seen it wait: where all processes of a machine stand still together, nobody is late. */
+const looksInAckMs = ackMs / sweepMs - 1;
 /** How often the streams are looked at, and how long there are no calls before a probe is written. */
 const lookMs = 10_000;
 const idleMs = 5_000;
@@ -44,6 +46,8 @@ export function watchStream(options: StreamWatchOptions): StreamWatch {
   let lookAt = lastSweep + lookMs;
   let lastStored = lastSweep;
   let probedAt: number | undefined;
+  const records = patience();
+  const probes = patience();
   let shipAt = 0;
   const sweeper = setInterval(sweep, sweepMs);
   sweeper.unref();
@@ -55,8 +59,7 @@ export function watchStream(options: StreamWatchOptions): StreamWatch {
     // This process stood still: acknowledgements may be waiting unread.
     if (stall > ackMs / 2) return;
     onSweep(now);
-    const since = oldest();
-    if (since !== undefined && now - since > ackMs) onBroken(`no acknowledgement within ${ackMs} ms`);
+    if (records.isOver(oldest(), now)) onBroken(`no acknowledgement within ${ackMs} ms`);
     if (state.isDue(now)) onDue();
     if (state.now === 'recording') watch(now);
   }
@@ -66,7 +69,7 @@ export function watchStream(options: StreamWatchOptions): StreamWatch {
       shipAt = now + shipMs;
       onShip();
     }
-    if (probedAt !== undefined && now - probedAt > ackMs) {
+    if (probes.isOver(probedAt, now)) {
       probedAt = undefined;
       onBroken(`NATS stored nothing within ${ackMs} ms`);
     } else if (probedAt === undefined && now - lastStored > idleMs && oldest() === undefined) probe(now);
@@ -95,6 +98,19 @@ export function watchStream(options: StreamWatchOptions): StreamWatch {
       probedAt = undefined;
     },
     close: () => clearInterval(sweeper),
+  };
+}
+
+/** Whether what waits since then has waited too long, in time and in looks. */
+function patience() {
+  let seen: number | undefined;
+  let looks = 0;
+  return {
+    isOver(since: number | undefined, now: number): boolean {
+      looks = since === seen ? looks + 1 : 1;
+      seen = since;
+      return since !== undefined && now - since > ackMs && looks >= looksInAckMs;
+    },
   };
 }
 

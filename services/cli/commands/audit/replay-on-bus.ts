@@ -9,12 +9,11 @@ import type { Answer } from '../../../audit/replay/compare.ts';
 import type { RecordedCall } from '../../../audit/replay/recorded-call.ts';
 import type { Core } from '../../../ingress/core.ts';
 import type { AgentReply } from '../../../ingress/request.ts';
+import { createReplayRetries } from './replay-retries.ts';
 import { paramsOf, type ReplayTarget } from './replay-target.ts';
 
 /** Whoever has the bus' credentials operates it; the audit names the replay as what it is. */
 const principal: Principal = { id: 'replay', method: 'none' };
-const defaultPauseMs = 250;
-const mostTries = 40;
 
 export interface BusTargetOptions {
   readonly core: Core;
@@ -31,16 +30,21 @@ export function replayOnBus({ core, run, instead, signal }: BusTargetOptions): R
     return core.catalog.manifest(wanted) === undefined ? undefined : wanted;
   };
 
+  const retries = createReplayRetries();
+
   async function issue(call: RecordedCall, server: string): Promise<Answer> {
     for (let tries = 1; ; tries += 1) {
       try {
-        return answerOf(await once(call, server));
+        const reply = await once(call, server);
+        retries.taken(server);
+        return answerOf(reply);
       } catch (error) {
         if (!(error instanceof GatewayError)) return { kind: 'failed', reason: String(error) };
-        const { reason, retryAfterMs = defaultPauseMs } = error;
-        const limited = reason === 'rate_limited' || reason === 'overloaded';
-        if (!limited || tries >= mostTries || signal.aborted) return { kind: 'failed', reason };
-        await sleep(retryAfterMs);
+        const { reason, executed, retryAfterMs } = error;
+        if (executed !== 'no') retries.taken(server);
+        const pauseMs = executed === 'no' ? retries.pause(server, reason, tries, retryAfterMs) : undefined;
+        if (pauseMs === undefined || signal.aborted) return { kind: 'failed', reason };
+        await sleep(pauseMs);
       }
     }
   }

@@ -11,6 +11,7 @@ import type { RecordedCall } from '../../../audit/replay/recorded-call.ts';
 import { createGateway, type Gateway } from '../../stdio/gateway.ts';
 import { createParamHeaders } from '../../stdio/param-headers.ts';
 import { readAnswer } from '../../stdio/read-answer.ts';
+import { createReplayRetries } from './replay-retries.ts';
 import { paramsOf, type ReplayTarget } from './replay-target.ts';
 
 export interface HttpTargetOptions {
@@ -25,7 +26,6 @@ export interface HttpTargetOptions {
   readonly signal: AbortSignal;
 }
 
-const mostTries = 40;
 const mostPages = 1_000;
 
 /**
@@ -40,15 +40,19 @@ export async function replayOverHttp(options: HttpTargetOptions): Promise<Replay
     if (door !== undefined) doors.set(server, door);
   }
 
+  const retries = createReplayRetries();
+
   async function issue(call: RecordedCall, server: string): Promise<Answer> {
     const door = doors.get(server);
     if (door === undefined) return { kind: 'failed', reason: 'unknown server' };
     const params = paramsOf(call, { [replayMetaKey]: { run, of: call.call } });
     for (let tries = 1; ; tries += 1) {
       const said = await door.ask(call.method, params);
-      const isLimited = said.status === 429 || (said.status === 503 && said.retryAfterMs !== undefined);
-      if (!isLimited || tries >= mostTries || signal.aborted) return answerOf(said);
-      await sleep(said.retryAfterMs ?? 1_000);
+      const refusal = refusalOf(said);
+      if (refusal === undefined && said.message !== undefined) retries.taken(server);
+      const pauseMs = refusal === undefined ? undefined : retries.pause(server, refusal, tries, said.retryAfterMs);
+      if (pauseMs === undefined || signal.aborted) return answerOf(said);
+      await sleep(pauseMs);
     }
   }
 
@@ -163,6 +167,15 @@ async function post(
   } catch (error) {
     return { status: 0, message: undefined, lost: error instanceof Error ? error.message : String(error) };
   }
+}
+
+/** Why that toolbus, or a proxy before it, did not execute the call. Undefined when it did, or may have. */
+function refusalOf({ status, message }: Said): string | undefined {
+  if (message === undefined) return status === 429 || status === 503 ? 'overloaded' : undefined;
+  const error = message?.['error'];
+  const data = isJsonObject(error) ? error['data'] : undefined;
+  if (!isJsonObject(data) || data['executed'] !== 'no') return undefined;
+  return typeof data['reason'] === 'string' ? data['reason'] : undefined;
 }
 
 function answerOf({ status, message, lost }: Said): Answer {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import { isJsonObject, type JsonObject } from '../../../../shared/mcp/json.ts';
+import { until } from '../../../../test/helpers/until.ts';
 import type { AgentReply, AgentRequest } from '../../request.ts';
 import { type EventStream, post, request, stream } from './testing/raw-agent.ts';
 import { startTwoIngresses, type TestIngress, text } from './testing/two-ingresses.ts';
@@ -72,7 +72,7 @@ test('http+sse - ends with its stream: calls are aborted and a later message is 
   const { events, url } = await connect(cluster.a);
   await say(cluster.a, url, request(1, 'tools/call', { name: 'hang' }));
   events.drop();
-  while (cluster.a.calls[0]?.signal.aborted !== true) await delay(5);
+  await until('the call is cancelled', () => cluster.a.calls[0]?.signal.aborted === true);
   const answers = await Promise.all([cluster.a, cluster.b].map((at) => say(at, url, request(2, 'ping'))));
   assert.deepEqual(
     answers.map(({ status }) => status),

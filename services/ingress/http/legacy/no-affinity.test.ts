@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import { isJsonObject } from '../../../../shared/mcp/json.ts';
+import { until } from '../../../../test/helpers/until.ts';
 import type { AgentReply, AgentRequest } from '../../request.ts';
 import { ask, notification, openSession, post, request, stream } from './testing/raw-agent.ts';
 import { inputRequired, startTwoIngresses, text } from './testing/two-ingresses.ts';
@@ -23,7 +23,7 @@ test('cancel - reaches the ingress that runs the request, and the agent gets no 
   const { headers } = await openSession(cluster.a);
   const other = await openSession(cluster.a);
   const running = post(cluster.a, call, headers);
-  while (cluster.a.calls.length === 0) await delay(5);
+  await until('the call runs', () => cluster.a.calls.length > 0);
   const cancelled = notification('notifications/cancelled', { requestId: 1, reason: 'enough' });
   assert.equal((await post(cluster.a, cancelled, other.headers)).status, 202);
   assert.equal(cluster.a.calls[0]?.signal.aborted, false, 'another session cancels nothing');
@@ -103,7 +103,7 @@ test('subscription - made at one ingress is watched where the stream is, in the 
   await post(b, request(2, 'resources/subscribe', { uri: 'demo://late' }), headers);
   const missing = await post(b, request(3, 'resources/subscribe', { uri: 'nobody://' }), headers);
   assert.match(missing.text, /-32002/);
-  while (a.watched.size < 2) await delay(5);
+  await until('both are watched', () => a.watched.size >= 2);
 
   a.updated('demo', { uri: 'own://other' });
   a.updated('elsewhere', { uri: 'own://late' });
@@ -113,9 +113,9 @@ test('subscription - made at one ingress is watched where the stream is, in the 
   assert.equal(events.events.length, 1);
 
   await post(a, request(4, 'resources/unsubscribe', { uri: 'demo://late' }), headers);
-  while (a.watched.size > 1) await delay(5);
+  await until('one is watched', () => a.watched.size <= 1);
   events.drop();
-  while (a.watched.size > 0) await delay(5);
+  await until('none is watched', () => a.watched.size === 0);
   assert.equal(cluster.cluster.attached, 0);
 });
 
@@ -138,7 +138,7 @@ test('deleted session - loses its running requests on every ingress', async () =
   await using cluster = await startTwoIngresses(untilAborted);
   const { headers } = await openSession(cluster.a);
   const running = post(cluster.a, call, headers);
-  while (cluster.a.calls.length === 0) await delay(5);
+  await until('the call runs', () => cluster.a.calls.length > 0);
   assert.equal((await ask(cluster.b, 'DELETE', headers)).status, 200);
   assert.equal((await running).text, '');
   assert.equal(cluster.a.calls[0]?.signal.aborted, true);

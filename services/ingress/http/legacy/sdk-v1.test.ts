@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { SSEClientTransport } from '@modelcontextprotocol/sdk/client/sse.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
@@ -13,6 +12,7 @@ import {
   ResourceUpdatedNotificationSchema,
   ToolListChangedNotificationSchema,
 } from '@modelcontextprotocol/sdk/types.js';
+import { until } from '../../../../test/helpers/until.ts';
 import type { AgentReply, AgentRequest } from '../../request.ts';
 import { complete, inputRequired, startTwoIngresses, type TwoIngresses, text } from './testing/two-ingresses.ts';
 
@@ -127,20 +127,21 @@ for (const [name, connect] of Object.entries(transports)) {
       const hanging = agent.callTool({ name: 'hang' }, CallToolResultSchema, { signal: stop.signal });
       const calls = () => [...cluster.a.calls, ...cluster.b.calls];
       const hung = () => calls().find(({ params }) => params['name'] === 'hang');
-      while (hung() === undefined) await delay(5);
+      await until('the call hangs', hung);
       stop.abort('enough');
       await assert.rejects(hanging);
-      while (hung()?.signal.aborted !== true) await delay(5);
+      await until('the call is cancelled', () => hung()?.signal.aborted === true);
 
       await agent.subscribeResource({ uri: 'demo://x' });
-      while (cluster.a.watched.size + cluster.b.watched.size === 0) await delay(5);
+      await until('the resource is watched', () => cluster.a.watched.size + cluster.b.watched.size > 0);
       for (const ingress of [cluster.a, cluster.b]) ingress.updated('demo', { uri: 'own://x' });
       cluster.catalog.change('tools');
-      while (heard.length < 2) await delay(5);
+      await until('both are told', () => heard.length >= 2);
       assert.deepEqual(heard, ['demo://x', 'tools']);
     } finally {
       await agent.close();
     }
-    while (cluster.cluster.attached + cluster.a.watched.size + cluster.b.watched.size > 0) await delay(5);
+    const open = () => cluster.cluster.attached + cluster.a.watched.size + cluster.b.watched.size;
+    await until('nothing is left open', () => open() === 0);
   });
 }
