@@ -7,8 +7,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const reporter = fileURLToPath(new URL('helpers/failed-files.mjs', import.meta.url));
 
-/** A file that takes longer hangs, most likely on a connection that a failed test left open. */
-const fileTimeoutMs = 10 * 60_000;
+/** A file that takes longer hangs: it waits for what will not come, or a failed test left a connection open. */
+const longestMs = 10 * 60_000;
 
 /** When more fail than this, it is not the machine. */
 const mostToRunAgain = 6;
@@ -67,7 +67,7 @@ function gather(files, size, folder) {
 /** Runs files, and gives those of them that failed; their names go through a file, which the second reporter writes. */
 async function run(files, concurrency, folder) {
   const failures = path.join(folder, 'failures');
-  const args = ['--import', 'tsx', '--test', `--test-concurrency=${concurrency}`, `--test-timeout=${fileTimeoutMs}`];
+  const args = ['--import', 'tsx', '--test', `--test-concurrency=${concurrency}`, `--test-timeout=${longestMs}`];
   args.push('--test-reporter=spec', '--test-reporter-destination=stdout');
   args.push(`--test-reporter=${pathToFileURL(reporter)}`, `--test-reporter-destination=${failures}`);
   const child = spawn(process.execPath, [...args, ...files], { stdio: 'inherit' });

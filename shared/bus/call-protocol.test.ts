@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from '../../test/helpers/until.ts';
 import { GatewayError } from '../errors.ts';
 import type { CallNotification } from '../mcp/call.ts';
 import type { CalleeOptions } from './callee.ts';
@@ -96,7 +97,7 @@ test('call protocol - large arguments and large results travel in parts', async 
 });
 
 test('call protocol - a full worker says busy at once and free when a slot is back', async (t) => {
-  let finish = () => {};
+  let finish: (() => void) | undefined;
   const { caller, attempt } = await open(
     t,
     () =>
@@ -107,10 +108,10 @@ test('call protocol - a full worker says busy at once and free when a slot is ba
   );
   const freed = new Promise<string>((resolve) => caller.onFree((_server, instance) => resolve(instance)));
   const first = attempt(callOf('echo'));
-  await sleep(50);
+  await until('the first one runs', () => finish !== undefined);
   const second = await attempt(callOf('echo'));
   assert.ok(second.kind === 'refused' && second.why === 'full' && second.instance === 'w1');
-  finish();
+  finish?.();
   assert.equal((await first).kind, 'answered');
   assert.equal(await freed, 'w1');
 });
@@ -120,10 +121,12 @@ test('call protocol - cancelling reaches the running tool', async (t) => {
   const wasAborted = new Promise<void>((resolve) => {
     aborted = resolve;
   });
+  let runs = false;
   const { attempt, callee } = await open(
     t,
     (_call, { signal }) =>
       new Promise((_resolve, reject) => {
+        runs = true;
         signal.addEventListener('abort', () => {
           aborted();
           reject(signal.reason);
@@ -132,12 +135,11 @@ test('call protocol - cancelling reaches the running tool', async (t) => {
   );
   const controller = new AbortController();
   const running = attempt(callOf('echo'), { signal: controller.signal });
-  await sleep(50);
+  await until('it runs', () => runs);
   controller.abort('the agent left');
   await assert.rejects(running, (reason) => reason === 'the agent left');
   await wasAborted;
-  await sleep(50);
-  assert.equal(callee.inFlight, 0);
+  await until('its slot is free', () => callee.inFlight === 0);
 });
 
 test('call protocol - a deadline ends the call at the worker and answers upstream_timeout', async (t) => {
@@ -163,13 +165,20 @@ test('call protocol - an error of the worker keeps its reason and its promise', 
 });
 
 test('call protocol - a worker that vanishes while it runs a call loses it within 3.5 s, one that only accepted never starts it', async (t) => {
-  const { attempt, workerConnection } = await open(t, () => new Promise(() => {}));
+  const { attempt, callee, workerConnection } = await open(t, () => new Promise(() => {}));
   const running = attempt(callOf('echo'));
   running.catch(() => {});
-  const pending = attempt(callOf('echo'), { beforeGo: sleep(400) });
-  await sleep(150);
+  let allow = () => {};
+  const beforeGo = new Promise<void>((resolve) => {
+    allow = resolve;
+  });
+  const pending = attempt(callOf('echo'), { beforeGo });
+  await until('the worker has both', () => callee.inFlight === 2);
   const goneAt = performance.now();
   await workerConnection.close();
+  // Until nats-server has noticed, it takes a `go` for nobody.
+  await sleep(200);
+  allow();
   const outcome = await pending;
   assert.ok(outcome.kind === 'refused' && outcome.why === 'expired');
   await assert.rejects(
@@ -195,7 +204,7 @@ test('call protocol - draining finishes what runs and refuses what comes', async
     return { kind: 'result', resultType: 'complete', result: {} };
   });
   const running = attempt(callOf('echo'));
-  await sleep(50);
+  await until('it runs', () => callee.inFlight === 1);
   const drained = callee.drain(5_000);
   const refused = await attempt(callOf('echo'), { instance: 'w1' });
   assert.ok(refused.kind === 'refused' && refused.why === 'draining');
@@ -230,7 +239,7 @@ test('call protocol - a worker that stops never runs what it had only accepted, 
     allow = resolve;
   });
   const pending = attempt(callOf('echo'), { beforeGo });
-  await sleep(50);
+  await until('it is accepted', () => callee.inFlight === 1);
   await callee.drain(100);
   allow();
   const outcome = await pending;
