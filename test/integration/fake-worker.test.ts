@@ -11,7 +11,7 @@ const result = { k: 'result', resultType: 'complete', upstreamMs: 1 } as const;
 const bodyFor = (id: string) => JSON.stringify({ content: [{ type: 'text', text: `${id} by fake` }] });
 
 test('fake worker - frames that are double, unknown, broken, too early or too late do no harm', async () => {
-  await using rig = await openRig({ workers: 0, timeoutMs: 4_000 });
+  await using rig = await openRig({ workers: 0, timeoutMs: 2_500 });
   let behave: (offered: Offered) => Promise<void> = async () => undefined;
   await using worker = await startFakeWorker(rig.broker.url, 'scripted', (offered) => void behave(offered));
   await until('the ingress knows it', async () => (await rig.instances()).length === 1);
@@ -61,7 +61,8 @@ test('fake worker - frames that are double, unknown, broken, too early or too la
     const beat = setInterval(() => send({ k: 'note', method: 'notifications/message' }, '{}'), 400);
     await delay(700);
     clearInterval(beat);
-    await delay(5_500);
+    // Beyond the deadline and its grace, and short of the silence after which a process counts as lost.
+    await delay(2_800);
     send(result, bodyFor(id));
   };
   const late = await rig.call();
