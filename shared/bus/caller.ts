@@ -4,6 +4,7 @@ import { GatewayError } from '../errors.ts';
 import type { Call } from '../mcp/call.ts';
 import { ShortLivedMap } from '../short-lived.ts';
 import { createAbandonedOffers } from './abandoned-offers.ts';
+import { createAcceptTime } from './accept-time.ts';
 import { type Attempt, type AttemptOptions, type AttemptOutcome, brokerGone, type RefusedWhy } from './attempt.ts';
 import { startAttemptClock } from './attempt-clock.ts';
 import { createFrameReader } from './attempt-frames.ts';
@@ -54,6 +55,7 @@ export function createCaller({ nc, subjects, ingress, log, callKeyOf }: CallerOp
   const attempts = new ShortLivedMap<string, Attempt>();
   const peers = createPeers<Attempt>(probe, lose);
   const abandoned = createAbandonedOffers();
+  const acceptTime = createAcceptTime();
   const freeListeners = new Set<(server: string, instance: string, agent: string) => void>();
   const readFrame = createFrameReader({
     accepted: onAccepted,
@@ -112,7 +114,7 @@ export function createCaller({ nc, subjects, ingress, log, callKeyOf }: CallerOp
         startedAt,
         state: 'offering',
         instance: '',
-        answerBy: startedAt + busLimits.acceptMs,
+        answerBy: startedAt + acceptTime.ms,
         hardCap: startedAt + busLimits.hardCapMs,
         asked: 0,
         assembly: undefined,
@@ -206,8 +208,10 @@ export function createCaller({ nc, subjects, ingress, log, callKeyOf }: CallerOp
   function onLate(key: string, frame: Frame): void {
     lateFrames += 1;
     if (frame.k !== 'accepted') return;
-    const server = abandoned.take(key);
-    if (server !== undefined) control(server, frame.instance, { k: 'release', ingress, key });
+    const offer = abandoned.take(key);
+    if (offer === undefined) return;
+    acceptTime.seen(performance.now() - offer.offeredAt);
+    control(offer.server, frame.instance, { k: 'release', ingress, key });
   }
 
   function onNobody(key: string): void {
@@ -234,6 +238,8 @@ export function createCaller({ nc, subjects, ingress, log, callKeyOf }: CallerOp
       refuse(entry, 'no_accept', instance);
       return;
     }
+    // One that was kept in line says nothing of the way.
+    if (entry.options.mayWait !== true) acceptTime.seen(performance.now() - entry.startedAt);
     entry.state = 'accepted';
     entry.instance = instance;
     entry.challenge = challenge;

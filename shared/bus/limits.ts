@@ -1,7 +1,8 @@
 /** Clocks and sizes of the call protocol, in milliseconds and bytes. Reasons: docs/adr/0002-offer-accept-go.md. */
 export const busLimits = {
-  /** No `accepted` within this time: offer the call elsewhere. */
+  /** No `accepted` within this time: offer the call elsewhere. Longer, up to `mostAcceptMs`, where workers are seen to be far away. */
   acceptMs: 250,
+  mostAcceptMs: 2_000,
   /** How long a worker keeps an offer that may wait for a slot; less than `acceptMs`, so that it says `busy` in time. */
   lineMs: 150,
   /** A worker gives a reserved slot back when `go` does not come. */

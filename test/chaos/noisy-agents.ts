@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Core } from '../../services/ingress/core.ts';
 import { ask, type Cores, startCores } from '../helpers/cores.ts';
@@ -31,6 +32,8 @@ export async function startNoisyAgents(ingresses: number): Promise<Cores> {
 /** p99 of the calls of three modest agents, in milliseconds, while the fourth makes as many as each of them, or ten times its share. */
 export async function modestP99(rig: Cores, doors: Doors, noise: 'quiet' | 'noisy', forMs: number): Promise<number> {
   const over = new AbortController();
+  // One listener for each call that is on its way.
+  setMaxListeners(0, over.signal);
   const through = (indexes: readonly number[]) =>
     indexes.map((at) => rig.cores[at]).filter((core) => core !== undefined);
   const noisy = load(through(doors.noisy), agents[0], noise === 'noisy' ? noisyRate : modestRate, forMs, over.signal);

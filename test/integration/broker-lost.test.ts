@@ -43,6 +43,25 @@ test('broker lost - a killed nats-server is noticed at once, and nothing that wa
   await assertPromisesKept(rig);
 });
 
+test('broker lost - a nats-server that is asked to stop takes no call with it that had not begun', async (t) => {
+  await using rig = await openRig({ workers: 2, timeoutMs: 20_000 });
+  let over = false;
+  const running = load(rig, { agents: 8, delayMs: 50, over: () => over });
+  await until('calls are answered', () => rig.records.length > 20);
+  rig.broker.signal('SIGTERM');
+  await delay(2_000);
+  await rig.broker.restart();
+  await healed(rig);
+  over = true;
+  const ends = tally(await running);
+  t.diagnostic(JSON.stringify(ends));
+  // Those that ran when it went, eight at most; all others were refused.
+  assert.ok((ends['upstream_lost'] ?? 0) <= 8);
+  for (const how of Object.keys(ends))
+    assert.ok(['ok', 'upstream_lost', 'broker_unavailable', 'audit_unavailable', 'no_worker'].includes(how), how);
+  await assertPromisesKept(rig);
+});
+
 test('broker lost - an answer that is lost in a quick restart does not leave its call waiting for the deadline', async (t) => {
   await using rig = await openRig({ workers: 2, timeoutMs: 30_000 });
   let over = false;

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { setMaxListeners } from 'node:events';
 import { test } from 'node:test';
 import { ask, startCores } from '../helpers/cores.ts';
 import { verifies } from '../requirements.ts';
@@ -12,6 +13,8 @@ test('fair turns - a call through one ingress is next, whatever another agent ha
     server: { concurrency: slots, timeoutMs: 60_000 },
   });
   const over = new AbortController();
+  // One listener for each call that is on its way.
+  setMaxListeners(0, over.signal);
   let noisyEnds = 0;
   const noise = Array.from({ length: 240 }, async (_, n) => {
     const core = rig.cores[n % rig.cores.length] ?? rig.first;

@@ -14,6 +14,11 @@ export const bus = {
     behavior:
       'Where every slot is taken, a few short calls wait at the worker itself, none above its concurrency runs.',
   },
+  'bus:slow-link': { behavior: 'A bus that is 200 ms away makes calls slower; none is lost for it or runs twice.' },
+  'bus:half-open': {
+    behavior:
+      'A bus that is silent without being closed is noticed; calls are answered in time, and what was refused never runs.',
+  },
   'bus:discovery': { behavior: 'Workers answer $SRV discovery (ADR-32), so that `nats service` shows them.' },
   'bus:workers-share-load': { behavior: 'Two workers of one server both get calls.' },
   'bus:worker-killed': {
