@@ -30,7 +30,10 @@ export const bucketTtl = {
 } as const;
 
 /** Those that a worker may open: its NATS user can reach no other, and in these only the keys of its own server. */
-export type WorkerBuckets = Pick<Buckets, 'workers' | 'catalog' | 'interest'>;
+export interface WorkerBuckets extends Pick<Buckets, 'workers' | 'catalog' | 'interest'> {
+  /** Makes those anew that are gone: somebody deleted them, or NATS lost its store. What they hold, workers and ingresses write again. */
+  restore(): Promise<void>;
+}
 
 /** First part of the names of a tenant's buckets. */
 export function bucketPrefixOf(tenant: string): string {
@@ -40,12 +43,15 @@ export function bucketPrefixOf(tenant: string): string {
 /** Opens the buckets of a worker and makes the missing ones, replicated three times where NATS is a cluster. */
 export async function openWorkerBuckets(nc: NatsConnection, tenant: string): Promise<WorkerBuckets> {
   const open = opener(nc, tenant);
-  const [workers, catalog, interest] = await Promise.all([
-    open('workers', { ttl: bucketTtl.workersMs, storage: StorageType.File }),
-    open('catalog', { storage: StorageType.File }),
-    open('interest', { ttl: bucketTtl.interestMs, storage: StorageType.File }),
-  ]);
-  return { workers, catalog, interest };
+  const openAll = () =>
+    Promise.all([
+      open('workers', { ttl: bucketTtl.workersMs, storage: StorageType.File }),
+      open('catalog', { storage: StorageType.File }),
+      open('interest', { ttl: bucketTtl.interestMs, storage: StorageType.File }),
+    ]);
+  const [workers, catalog, interest] = await openAll();
+  // A KV is a name: those of before reach the new buckets.
+  return { workers, catalog, interest, restore: async () => void (await openAll()) };
 }
 
 /** Opens the one that holds the minted secret; with the permissions that toolbus gives out, a worker cannot. */

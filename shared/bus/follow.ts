@@ -19,10 +19,14 @@ export interface Following {
   close(): void;
 }
 
+/** How often it is looked whether the bucket is still the same one. */
+const lookMs = 5_000;
+
 /** Follows a bucket for as long as the process lives; a watch that breaks is opened again. Expired keys are not announced by NATS. */
 export function followBucket({ kv, filter, log, onEntry }: FollowOptions): Following {
   let closed = false;
   let stop: (() => void) | undefined;
+  let created: string | undefined;
   let ready = () => {};
   const caughtUp = new Promise<void>((resolve) => {
     ready = resolve;
@@ -33,6 +37,7 @@ export function followBucket({ kv, filter, log, onEntry }: FollowOptions): Follo
       try {
         const watch = await kv.watch(filter === undefined ? {} : { key: filter });
         stop = () => watch.stop();
+        void look();
         if (await isEmpty(kv, filter)) ready();
         for await (const entry of watch) {
           onEntry(entry.key, entry.operation === 'PUT' ? entry.value : undefined, entry.revision);
@@ -46,11 +51,26 @@ export function followBucket({ kv, filter, log, onEntry }: FollowOptions): Follo
     }
   }
 
+  /** A bucket that was deleted and made anew counts from one again, and the watch would wait for the number that it was at. */
+  async function look(): Promise<void> {
+    const before = created;
+    try {
+      created = (await kv.status()).streamInfo.created;
+    } catch {
+      // Where it cannot be asked, nothing is known to have changed.
+      return;
+    }
+    if (before !== undefined && before !== created) stop?.();
+  }
+
+  const looks = setInterval(() => void look(), lookMs);
+  looks.unref();
   void run();
   return {
     caughtUp,
     close() {
       closed = true;
+      clearInterval(looks);
       stop?.();
     },
   };

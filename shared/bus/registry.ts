@@ -1,4 +1,5 @@
 import type { KV } from '@nats-io/kv';
+import { RequestError } from '@nats-io/transport-node';
 import type { Logger } from 'pino';
 import type { JsonObject } from '../mcp/json.ts';
 import type { InstanceStatus, Manifest } from '../mcp/manifest.ts';
@@ -26,7 +27,9 @@ export function createAnnouncer(buckets: WorkerBuckets, status: () => InstanceSt
   const { server, instance } = status();
   const key = `${token(server)}.${token(instance)}`;
   let failing = false;
+  let restoring = false;
   let closed = false;
+  let offered: Manifest | undefined;
 
   function beat(): void {
     if (closed) return;
@@ -37,25 +40,46 @@ export function createAnnouncer(buckets: WorkerBuckets, status: () => InstanceSt
       (error: unknown) => {
         if (!failing) log.warn({ err: error }, 'cannot write the heartbeat');
         failing = true;
+        if (isGone(error)) void restore();
       },
     );
   }
 
+  async function restore(): Promise<void> {
+    if (restoring || closed) return;
+    restoring = true;
+    try {
+      await buckets.restore();
+      if (offered !== undefined) await publish(offered);
+      log.warn('the registry was gone and has been written again');
+      beat();
+    } catch (error) {
+      log.debug({ err: error }, 'the registry cannot be restored yet');
+    } finally {
+      restoring = false;
+    }
+  }
+
+  async function publish(manifest: Manifest): Promise<void> {
+    const { hash, ...rest } = manifest;
+    const bytes = Buffer.from(JSON.stringify(rest), 'utf8');
+    const parts = Math.max(1, Math.ceil(bytes.length / partBytes));
+    const root = token(server);
+    for (let n = 0; n < parts; n += 1) {
+      await buckets.catalog.put(`${root}.${hash}.${n}`, bytes.subarray(n * partBytes, (n + 1) * partBytes));
+    }
+    const before = await lastKnownHash(buckets, root);
+    await buckets.catalog.put(`${root}.head`, JSON.stringify({ server, hash, parts }));
+    if (before !== undefined && before !== hash && !(await isServed(buckets, root, before, key))) {
+      await forget(buckets.catalog, `${root}.${before}.>`);
+    }
+  }
+
   const timer = setInterval(beat, beatMs);
   return {
-    async publish(manifest) {
-      const { hash, ...rest } = manifest;
-      const bytes = Buffer.from(JSON.stringify(rest), 'utf8');
-      const parts = Math.max(1, Math.ceil(bytes.length / partBytes));
-      const root = token(server);
-      for (let n = 0; n < parts; n += 1) {
-        await buckets.catalog.put(`${root}.${hash}.${n}`, bytes.subarray(n * partBytes, (n + 1) * partBytes));
-      }
-      const before = await lastKnownHash(buckets, root);
-      await buckets.catalog.put(`${root}.head`, JSON.stringify({ server, hash, parts }));
-      if (before !== undefined && before !== hash && !(await isServed(buckets, root, before, key))) {
-        await forget(buckets.catalog, `${root}.${before}.>`);
-      }
+    publish(manifest) {
+      offered = manifest;
+      return publish(manifest);
     },
     beat,
     async close() {
@@ -64,6 +88,11 @@ export function createAnnouncer(buckets: WorkerBuckets, status: () => InstanceSt
       await buckets.workers.delete(key).catch(() => undefined);
     },
   };
+}
+
+/** NATS is there, and nobody on it answers for the bucket. */
+function isGone(error: unknown): boolean {
+  return error instanceof Error && error.cause instanceof RequestError && error.cause.isNoResponders();
 }
 
 async function lastKnownHash(buckets: WorkerBuckets, root: string): Promise<string | undefined> {

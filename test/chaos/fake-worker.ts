@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { pino } from 'pino';
-import { openBuckets } from '../../shared/bus/buckets.ts';
+import { openWorkerBuckets } from '../../shared/bus/buckets.ts';
 import { connectBus } from '../../shared/bus/connect.ts';
 import { type Control, decodeMessage, encodeMessage, type Frame, type Offer } from '../../shared/bus/frames.ts';
 import { createAnnouncer } from '../../shared/bus/registry.ts';
@@ -36,7 +36,7 @@ export async function startFakeWorker(
   const subjects = subjectsOf();
   const instance = 'fakeworker';
   const manifest = manifestOf(server);
-  const announcer = createAnnouncer(await openBuckets(nc, 'default'), () => statusOf(manifest, instance), log);
+  const announcer = createAnnouncer(await openWorkerBuckets(nc, 'default'), () => statusOf(manifest, instance), log);
   await announcer.publish(manifest);
   announcer.beat();
 

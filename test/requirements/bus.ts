@@ -19,6 +19,10 @@ export const bus = {
     behavior:
       'A bus that is silent without being closed is noticed; calls are answered in time, and what was refused never runs.',
   },
+  'bus:registry-lost': {
+    behavior:
+      'Without its buckets calls go on with what is known, nothing that was blocked is let in, and workers write the registry again.',
+  },
   'bus:discovery': { behavior: 'Workers answer $SRV discovery (ADR-32), so that `nats service` shows them.' },
   'bus:workers-share-load': { behavior: 'Two workers of one server both get calls.' },
   'bus:worker-killed': {
