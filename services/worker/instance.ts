@@ -215,9 +215,13 @@ export async function startInstance(options: InstanceOptions): Promise<Instance>
     const before = state;
     state = 'ready';
     for (const resolve of whenReady.splice(0)) resolve();
-    const uris = wanted.uris();
-    if (before === 'failed') wanted.missed(uris);
-    else if (before === 'starting') setTimeout(() => void tellMissed(uris), predecessorGoneMs).unref();
+    if (before === 'failed') wanted.missed(wanted.uris());
+    // An upstream may be ready before it is known what agents are subscribed to.
+    else if (before === 'starting') void wanted.caughtUp.then(() => tellMissedLater(wanted.uris()));
+  }
+
+  function tellMissedLater(uris: ReadonlySet<string>): void {
+    setTimeout(() => void tellMissed(uris), predecessorGoneMs).unref();
   }
 
   /** Resources that agents were subscribed to when the only worker died may have changed since. */

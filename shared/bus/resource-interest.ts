@@ -123,6 +123,8 @@ export function createResourceInterest(options: InterestOptions & { readonly ing
 export interface WantedResources {
   /** Tells every ingress that a resource changed. `params` are the upstream's own. */
   updated(params: JsonObject): void;
+  /** Resolves when `uris` knows what was wanted at the start. */
+  readonly caughtUp: Promise<void>;
   /** What somebody wants now. */
   uris(): ReadonlySet<string>;
   /** The upstream was away for a while: each of these may have changed unseen, which every ingress is told. */
@@ -187,6 +189,7 @@ export function followWantedResources(options: FollowWantedOptions): WantedResou
 
   return {
     updated,
+    caughtUp: following.caughtUp,
     uris: () => told,
     missed(uris) {
       void settled.then(() => {
