@@ -217,15 +217,13 @@ export async function startInstance(options: InstanceOptions): Promise<Instance>
     for (const resolve of whenReady.splice(0)) resolve();
     if (before === 'failed') wanted.missed(wanted.uris());
     // An upstream may be ready before it is known what agents are subscribed to.
-    else if (before === 'starting') void wanted.caughtUp.then(() => tellMissedLater(wanted.uris()));
-  }
-
-  function tellMissedLater(uris: ReadonlySet<string>): void {
-    setTimeout(() => void tellMissed(uris), predecessorGoneMs).unref();
+    else if (before === 'starting') void wanted.caughtUp.then(tellMissed);
   }
 
   /** Resources that agents were subscribed to when the only worker died may have changed since. */
-  async function tellMissed(uris: ReadonlySet<string>): Promise<void> {
+  async function tellMissed(): Promise<void> {
+    const uris = wanted.uris();
+    await sleep(predecessorGoneMs, undefined, { ref: false });
     const alone = await isAlone(buckets, server, id).catch(() => false);
     if (alone && state === 'ready') wanted.missed(uris);
   }

@@ -78,11 +78,9 @@ function opener(nc: NatsConnection, tenant: string) {
 /** Opens all buckets and makes the missing ones. */
 export async function openBuckets(nc: NatsConnection, tenant: string): Promise<Buckets> {
   const open = opener(nc, tenant);
-  const [workers, catalog, sessions, interest, cluster, blocks, affinity, pins] = await Promise.all([
-    open('workers', { ttl: bucketTtl.workersMs, storage: StorageType.File }),
-    open('catalog', { storage: StorageType.File }),
+  const [{ workers, catalog, interest }, sessions, cluster, blocks, affinity, pins] = await Promise.all([
+    openWorkerBuckets(nc, tenant),
     open('sessions', { ttl: bucketTtl.sessionsMs, storage: StorageType.File }),
-    open('interest', { ttl: bucketTtl.interestMs, storage: StorageType.File }),
     open('cluster', { storage: StorageType.File }),
     open('blocks', { storage: StorageType.File }),
     open('affinity', { ttl: bucketTtl.affinityMs, storage: StorageType.File }),

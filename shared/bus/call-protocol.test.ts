@@ -193,8 +193,8 @@ test('call protocol - an ingress that stood still reads what came meanwhile befo
   const outcome = attempt(callOf('echo'));
   // The offer leaves at the end of this turn; then neither side can do anything for longer than an offer waits.
   await sleep(0);
-  const until = performance.now() + 1.5 * busLimits.acceptMs;
-  while (performance.now() < until);
+  const over = performance.now() + 1.5 * busLimits.acceptMs;
+  while (performance.now() < over);
   assert.equal((await outcome).kind, 'answered');
 });
 

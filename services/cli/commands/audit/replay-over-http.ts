@@ -172,7 +172,7 @@ async function post(
 /** Why that toolbus, or a proxy before it, did not execute the call. Undefined when it did, or may have. */
 function refusalOf({ status, message }: Said): string | undefined {
   if (message === undefined) return status === 429 || status === 503 ? 'overloaded' : undefined;
-  const error = message?.['error'];
+  const { error } = message;
   const data = isJsonObject(error) ? error['data'] : undefined;
   if (!isJsonObject(data) || data['executed'] !== 'no') return undefined;
   return typeof data['reason'] === 'string' ? data['reason'] : undefined;

@@ -13,13 +13,14 @@ export interface ReplayRetries {
 }
 
 export function createReplayRetries(now: () => number = () => performance.now()): ReplayRetries {
-  const givenUpAt = new Map<string, number>();
+  /** By server that is away. */
+  const waitUntil = new Map<string, number>();
   return {
-    taken: (server) => void givenUpAt.delete(server),
+    taken: (server) => void waitUntil.delete(server),
     pause(server, reason, tries, retryAfterMs = pauseMs) {
       if (reason === 'rate_limited' || reason === 'overloaded') return tries < mostTries ? retryAfterMs : undefined;
-      const until = givenUpAt.get(server) ?? now() + awayMs;
-      givenUpAt.set(server, until);
+      const until = waitUntil.get(server) ?? now() + awayMs;
+      waitUntil.set(server, until);
       return now() < until ? Math.min(retryAfterMs, 1_000) : undefined;
     },
   };
