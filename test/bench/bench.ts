@@ -5,22 +5,29 @@ import { judge } from './budgets.ts';
 import { regressions } from './compare.ts';
 import { machineFacts } from './machine.ts';
 import { createProcesses } from './processes.ts';
-import { budgetsTable, figuresTable, regressionsText } from './report.ts';
-import { createRecorder, type Results, readResults } from './results.ts';
+import { budgetsTable, figuresTable, headText, regressionsText } from './report.ts';
+import { createRecorder, type Results, resultsFormat } from './results.ts';
 import { runRounds } from './run.ts';
+import { openMachineClock, stolenShare } from './steal.ts';
+import { readStored, type Stored } from './stored.ts';
 import { suites } from './suites/all.ts';
+import { createRepeats, type Disturbance, type Repeats } from './turns/repeats.ts';
 
 /**
  * Runs the benchmark of the checkout at `root`. Resolves with the exit code: 0 when every budget that was measured is kept and
- * every answer was right, 1 when not, 2 for wrong options.
+ * every answer was right, 1 when not, 2 for wrong options. An interrupted run writes nothing.
  */
 export async function bench(args: readonly string[], root: string): Promise<number> {
+  const folder = join(root, 'test', 'bench', 'results');
   let options: BenchOptions;
+  let before: Stored;
   try {
     options = readOptions(
       args,
       suites.map(({ name }) => name),
     );
+    // Before the run, not after: it takes minutes.
+    before = storedRun(options, folder);
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : error}\n\n${usageText}`);
     return 2;
@@ -32,15 +39,18 @@ export async function bench(args: readonly string[], root: string): Promise<numb
   }
   if (process.platform !== 'linux')
     process.stderr.write('CPU, memory and sessions are left out: they are read from /proc.\n');
+  const machineClock = openMachineClock();
+  const began = machineClock?.();
   const processes = createProcesses();
   const recorder = createRecorder();
+  const repeats = createRepeats();
   const faults: string[] = [];
   const stopped = new AbortController();
   const onSignal = () => stopped.abort();
   process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
   try {
     const cli = join(root, 'bin', 'toolbus.js');
-    await runRounds({ options, processes, recorder, cli, faults, signal: stopped.signal });
+    await runRounds({ options, processes, recorder, repeats, machineClock, cli, faults, signal: stopped.signal });
   } finally {
     await processes.close();
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
@@ -48,28 +58,49 @@ export async function bench(args: readonly string[], root: string): Promise<numb
   if (stopped.signal.aborted) return 1;
 
   const { quick, rounds, era } = options;
-  const date = new Date().toISOString();
-  const results: Results = { format: 1, date, quick, rounds, era, machine, figures: recorder.figures(), faults };
-  return conclude(results, options, join(root, 'test', 'bench', 'results'));
+  const stolen = began === undefined || machineClock === undefined ? undefined : stolenShare(began, machineClock());
+  const results: Results = {
+    format: resultsFormat,
+    date: new Date().toISOString(),
+    quick,
+    rounds,
+    era,
+    machine,
+    disturbance: disturbanceOf(repeats, stolen),
+    figures: recorder.figures(),
+    faults,
+  };
+  return conclude(results, before, options, folder);
 }
 
-function conclude(results: Results, options: BenchOptions, folder: string): number {
-  const stored = join(folder, 'stored.json');
-  const before = readResults(options.baseline ?? stored);
+function storedRun({ baseline }: BenchOptions, folder: string): Stored {
+  const stored = readStored(baseline ?? join(folder, 'stored.json'));
+  if (baseline !== undefined && stored.kind === 'none') throw new Error(`there is no stored run ${baseline}`);
+  return stored;
+}
+
+function disturbanceOf(repeats: Repeats, stolen: number | undefined): Disturbance {
+  return { ...(stolen === undefined ? {} : { stolen: Math.round(stolen * 1000) / 1000 }), ...repeats.count() };
+}
+
+function conclude(results: Results, before: Stored, options: BenchOptions, folder: string): number {
   const verdicts = judge(results);
-  const { machine } = results;
   process.stdout.write(
-    `\n${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, nats-server ${machine.nats}; ` +
-      `medians of ${results.rounds} round${results.rounds === 1 ? '' : 's'}${results.quick ? ', quick' : ''}\n\n` +
-      `${figuresTable(results)}\n\n${budgetsTable(verdicts)}\n\n`,
+    `\n${headText(results)}\n\n${figuresTable(results)}\n\n${budgetsTable(verdicts)}\n\n${comparison(results, before)}\n`,
   );
-  if (before === undefined) process.stdout.write('There is no stored run to compare with: --store keeps this one.\n');
-  else if (before.era !== results.era) process.stdout.write('The stored run was of the other era: not compared.\n');
-  else process.stdout.write(`${regressionsText(regressions(results, before), before)}\n`);
   for (const fault of results.faults) process.stdout.write(`FAULT ${fault}\n`);
 
   const text = `${JSON.stringify(results, null, 2)}\n`;
   writeFileSync(join(folder, 'latest.json'), text);
-  if (options.store) writeFileSync(stored, text);
+  if (options.store) writeFileSync(join(folder, 'stored.json'), text);
   return results.faults.length > 0 || verdicts.some(({ outcome }) => outcome === 'fail') ? 1 : 0;
+}
+
+function comparison(results: Results, before: Stored): string {
+  if (before.kind === 'none') return 'There is no stored run to compare with: --store keeps this one.';
+  if (before.kind === 'other format') {
+    return `The stored run was measured in another way (format ${before.format}, now ${resultsFormat}): not compared. --store replaces it.`;
+  }
+  if (before.results.era !== results.era) return 'The stored run was of the other era: not compared.';
+  return regressionsText(regressions(results, before.results), before.results);
 }

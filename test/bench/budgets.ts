@@ -1,129 +1,104 @@
-import { figureOf, type Results } from './results.ts';
+import { type Compared, paired, ratio, type Turns } from './pairs.ts';
+import type { Results } from './results.ts';
+import type { TargetName } from './targets/target.ts';
 
-/** Something toolbus must not exceed (or fall below), measured in the same run as what it is compared with. */
+/** Something toolbus must not exceed (or fall below). What compares two targets compares their windows of the same turn. */
 export interface Budget {
   readonly name: string;
   readonly unit: string;
   readonly bound: 'at most' | 'at least';
-  /** What was measured and its limit; undefined while a figure is missing. */
-  judge(results: Pick<Results, 'figures'>): { readonly value: number; readonly limit: number } | undefined;
+  readonly limit: number;
+  /** The median over the turns, with its quartiles; undefined while a figure is missing. */
+  measure(results: Pick<Results, 'figures'>): Compared | undefined;
 }
 
 export interface Verdict {
   readonly budget: Budget;
   readonly outcome: 'pass' | 'fail' | 'not measured';
-  readonly value?: number;
-  readonly limit?: number;
+  readonly measured?: Compared;
 }
 
-type Read = (results: Pick<Results, 'figures'>) => number | undefined;
+type Measure = Budget['measure'];
 
-const toolbus =
-  (metric: string): Read =>
+const turnsOf = (results: Pick<Results, 'figures'>, target: TargetName, metric: string): Turns =>
+  results.figures[target]?.[metric]?.turns ?? {};
+
+/** A metric of toolbus alone. */
+const own =
+  (metric: string): Measure =>
   (results) =>
-    figureOf(results, 'toolbus', metric);
-const floor =
-  (metric: string): Read =>
+    paired([turnsOf(results, 'toolbus', metric)], ([value = 0]) => value);
+
+/** A metric of one target, over that of another. */
+const over =
+  (target: TargetName, base: TargetName, metric: string): Measure =>
   (results) =>
-    figureOf(results, 'floor', metric);
-const synced =
-  (metric: string): Read =>
+    paired([turnsOf(results, target, metric), turnsOf(results, base, metric)], ([value = 0, other = 0]) =>
+      ratio(value, other),
+    );
+
+/** A metric of toolbus over another of its metrics. */
+const overOwn =
+  (metric: string, base: string): Measure =>
   (results) =>
-    figureOf(results, 'synced', metric);
-const unaudited =
-  (metric: string): Read =>
-  (results) =>
-    figureOf(results, 'unaudited', metric);
-const direct =
-  (metric: string): Read =>
-  (results) =>
-    figureOf(results, 'direct', metric);
-const constant =
-  (value: number): Read =>
-  () =>
-    value;
-const times =
-  (factor: number, read: Read): Read =>
+    paired([turnsOf(results, 'toolbus', metric), turnsOf(results, 'toolbus', base)], ([value = 0, other = 0]) =>
+      ratio(value, other),
+    );
+
+/** What toolbus adds to the direct call, over what the floor adds. */
+const addedOverFloor =
+  (metric: string): Measure =>
   (results) => {
-    const value = read(results);
-    return value === undefined ? undefined : factor * value;
-  };
-/** What the gateway adds to the direct call. */
-const added =
-  (read: Read, base: Read): Read =>
-  (results) => {
-    const value = read(results);
-    const without = base(results);
-    return value === undefined || without === undefined ? undefined : value - without;
+    const series = (['toolbus', 'floor', 'direct'] as const).map((target) => turnsOf(results, target, metric));
+    return paired(series, ([value = 0, floor = 0, direct = 0]) => ratio(value - direct, floor - direct));
   };
 
-function budget(name: string, unit: string, bound: Budget['bound'], value: Read, limit: Read): Budget {
-  return {
-    name,
-    unit,
-    bound,
-    judge(results) {
-      const [measured, allowed] = [value(results), limit(results)];
-      return measured === undefined || allowed === undefined ? undefined : { value: measured, limit: allowed };
-    },
-  };
-}
+const addedByAudit =
+  (metric: string): Measure =>
+  (results) =>
+    paired(
+      [turnsOf(results, 'toolbus', metric), turnsOf(results, 'unaudited', metric)],
+      ([value = 0, without = 0]) => value - without,
+    );
 
-const addedBy = (side: (metric: string) => Read, metric: string): Read => added(side(metric), direct(metric));
+const atMost = (name: string, limit: number, unit: string, measure: Measure): Budget => ({
+  name,
+  unit,
+  bound: 'at most',
+  limit,
+  measure,
+});
+const atLeast = (name: string, limit: number, unit: string, measure: Measure): Budget => ({
+  name,
+  unit,
+  bound: 'at least',
+  limit,
+  measure,
+});
 
 /** The budgets on two shared cores. */
 export const budgets: readonly Budget[] = [
-  budget(
-    'added p50, 1 agent: 1.4 × floor',
-    'ms',
-    'at most',
-    addedBy(toolbus, 'c1.p50'),
-    times(1.4, addedBy(floor, 'c1.p50')),
-  ),
-  budget(
-    'added p99, 1 agent: 2 × floor',
-    'ms',
-    'at most',
-    addedBy(toolbus, 'c1.p99'),
-    times(2, addedBy(floor, 'c1.p99')),
-  ),
-  budget('throughput, 64 agents: 0.9 × floor', 'calls/s', 'at least', toolbus('c64.rps'), times(0.9, floor('c64.rps'))),
-  budget('CPU, 64 agents: 1.2 × floor', 's/1k', 'at most', toolbus('c64.cpu'), times(1.2, floor('c64.cpu'))),
-  budget(
-    'p50 that audit adds, 1 agent',
-    'ms',
-    'at most',
-    added(toolbus('c1.p50'), unaudited('c1.p50')),
-    constant(0.35),
-  ),
-  budget(
-    'throughput, 64 agents, synced: 0.75 × toolbus',
-    'calls/s',
-    'at least',
-    synced('c64.rps'),
-    times(0.75, toolbus('c64.rps')),
-  ),
-  budget(
-    'list of 251 tools, p50: 2 × direct',
-    'ms',
-    'at most',
-    toolbus('list251.p50'),
-    times(2, direct('list251.p50')),
-  ),
-  budget('list of 2,000 tools, p50', 'ms', 'at most', toolbus('list2000.p50'), constant(8)),
-  budget('result of 1 MiB, p50', 'ms', 'at most', toolbus('result1m.p50'), constant(12)),
-  budget('1,000 sessions', 'MiB', 'at most', toolbus('sessions.mib'), constant(45)),
-  budget('p99 beside 64 hung calls, over alone', '×', 'at most', toolbus('beside.ratio'), constant(1.2)),
-  budget('two workers over one', '×', 'at least', toolbus('worker2.ratio'), constant(1.8)),
+  atMost('added p50, 1 agent: toolbus / floor', 1.4, '×', addedOverFloor('c1.p50')),
+  atMost('added p99, 1 agent: toolbus / floor', 2, '×', addedOverFloor('c1.p99')),
+  atLeast('throughput, 64 agents: toolbus / floor', 0.9, '×', over('toolbus', 'floor', 'c64.rps')),
+  atMost('CPU, 64 agents: toolbus / floor', 1.2, '×', over('toolbus', 'floor', 'c64.cpu')),
+  atMost('p50 that audit adds, 1 agent', 0.35, 'ms', addedByAudit('c1.p50')),
+  atLeast('throughput, 64 agents: synced / toolbus', 0.75, '×', over('synced', 'toolbus', 'c64.rps')),
+  atMost('list of 251 tools, p50: toolbus / direct', 2, '×', over('toolbus', 'direct', 'list251.p50')),
+  atMost('list of 2,000 tools, p50', 8, 'ms', own('list2000.p50')),
+  atMost('result of 1 MiB, p50', 12, 'ms', own('result1m.p50')),
+  atMost('1,000 sessions', 45, 'MiB', own('sessions.mib')),
+  atMost('p99 beside 64 hung calls / alone', 1.2, '×', overOwn('beside.p99', 'alone.p99')),
+  atLeast('throughput: two workers / one', 1.8, '×', overOwn('worker2.rps', 'worker1.rps')),
 ];
 
 /** Holds a run against the budgets. */
 export function judge(results: Pick<Results, 'figures'>): Verdict[] {
-  return budgets.map((each) => {
-    const measured = each.judge(results);
-    if (measured === undefined) return { budget: each, outcome: 'not measured' };
-    const { value, limit } = measured;
-    const kept = each.bound === 'at most' ? value <= limit : value >= limit;
-    return { budget: each, outcome: kept ? 'pass' : 'fail', value, limit };
+  return budgets.map((budget) => {
+    const measured = budget.measure(results);
+    if (measured === undefined) return { budget, outcome: 'not measured' };
+    const { bound, limit } = budget;
+    const kept = bound === 'at most' ? measured.median <= limit : measured.median >= limit;
+    return { budget, outcome: kept ? 'pass' : 'fail', measured };
   });
 }

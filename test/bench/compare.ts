@@ -16,12 +16,12 @@ export interface Regression {
 /** Differences below this are noise on two shared cores. */
 const tolerated = 0.25;
 
-/** Metrics of `now` that are more than 25 % worse than in `before`, the worst first. Per-process figures are left out: their sums count. */
+/** Metrics of `now` that are more than 25 % worse than in `before`, the worst first. Left out: per-process figures (their sums count), idle targets. */
 export function regressions(now: Results, before: Results): Regression[] {
   const found: Regression[] = [];
   for (const target of targetNames) {
     for (const metric of Object.keys(now.figures[target] ?? {})) {
-      if (metric.split('.').length > 2) continue;
+      if (metric.split('.').length > 2 || metric.endsWith('.others')) continue;
       const worse = change(now, before, target, metric);
       if (worse === undefined || worse.worse <= tolerated) continue;
       const floorWorse = change(now, before, 'floor', metric)?.worse;
@@ -39,7 +39,7 @@ function change(now: Results, before: Results, target: TargetName, metric: strin
   return { before: earlier, now: after, worse };
 }
 
-/** Throughput and the gain of a second worker; of everything else less is better. */
+/** Throughput; of everything else less is better. */
 export function higherIsBetter(metric: string): boolean {
-  return metric.endsWith('.rps') || metric === 'worker2.ratio';
+  return metric.endsWith('.rps');
 }

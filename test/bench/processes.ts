@@ -51,6 +51,8 @@ export function createProcesses(): Processes {
     async start(options) {
       const child = spawn(options.command, options.args, {
         stdio: options.ipc ? ['ignore', 'pipe', 'pipe', 'ipc'] : ['ignore', 'pipe', 'pipe'],
+        // Samples cross as what they are, not as text.
+        serialization: 'advanced',
         ...(options.env === undefined ? {} : { env: options.env }),
       });
       const { pid } = child;

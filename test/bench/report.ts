@@ -1,62 +1,55 @@
 import type { Verdict } from './budgets.ts';
 import type { Regression } from './compare.ts';
+import { type Compared, paired, ratio } from './pairs.ts';
 import { figureOf, type Results } from './results.ts';
+import { rows } from './rows.ts';
 import { targetNames } from './targets/target.ts';
+import { type Disturbance, stolenLimit } from './turns/repeats.ts';
 
-interface Row {
-  readonly label: string;
-  readonly metric: string;
-  readonly unit: string;
+/** What the figures were measured on and with. */
+export function headText({ machine, rounds, quick, disturbance }: Results): string {
+  return (
+    `${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, nats-server ${machine.nats}; ` +
+    `medians of the windows of ${rounds} round${rounds === 1 ? '' : 's'}${quick ? ', quick' : ''}\n` +
+    disturbanceText(disturbance)
+  );
 }
 
-const agents = [1, 16, 64, 256];
-
-const rows: readonly Row[] = [
-  ...agents.flatMap((count): Row[] => [
-    { label: `${plural(count)}: p50`, metric: `c${count}.p50`, unit: 'ms' },
-    { label: `${plural(count)}: p99`, metric: `c${count}.p99`, unit: 'ms' },
-    { label: `${plural(count)}: throughput`, metric: `c${count}.rps`, unit: 'calls/s' },
-    { label: `${plural(count)}: CPU`, metric: `c${count}.cpu`, unit: 's/1k' },
-  ]),
-  ...['ingress', 'worker', 'nats'].flatMap((name): Row[] => [
-    { label: `64 agents: CPU, ${name}`, metric: `c64.cpu.${name}`, unit: 's/1k' },
-    { label: `64 agents: RSS, ${name}`, metric: `c64.rss.${name}`, unit: 'MiB' },
-  ]),
-  { label: 'result of 100 B: p50', metric: 'result100b.p50', unit: 'ms' },
-  { label: 'result of 16 KiB: p50', metric: 'result16k.p50', unit: 'ms' },
-  { label: 'result of 1 MiB: p50', metric: 'result1m.p50', unit: 'ms' },
-  { label: 'list of 251 tools: p50', metric: 'list251.p50', unit: 'ms' },
-  { label: 'list of 251 tools: p99', metric: 'list251.p99', unit: 'ms' },
-  { label: 'list of 2,000 tools: p50', metric: 'list2000.p50', unit: 'ms' },
-  { label: 'list of 2,000 tools: p99', metric: 'list2000.p99', unit: 'ms' },
-  { label: '1,000 sessions', metric: 'sessions.mib', unit: 'MiB' },
-  { label: 'fast server alone: p99', metric: 'alone.p99', unit: 'ms' },
-  { label: '… beside 64 hung calls: p99', metric: 'beside.p99', unit: 'ms' },
-  { label: 'one worker, 10 ms tool', metric: 'worker1.rps', unit: 'calls/s' },
-  { label: 'two workers', metric: 'worker2.rps', unit: 'calls/s' },
-];
-
-function plural(count: number): string {
-  return count === 1 ? '1 agent' : `${count} agents`;
+/** How far other guests of the host disturbed the run. */
+function disturbanceText({ stolen, windows, repeated, disturbed }: Disturbance): string {
+  if (stolen === undefined) return `${windows} windows; this system does not tell what other guests take`;
+  return (
+    `Other guests of the host took ${percent(stolen)} of the CPU time asked for; ${repeated} of ${windows + repeated} windows ` +
+    `were measured again, and in ${disturbed} of the ${windows} that count more than ${percent(stolenLimit)} was taken`
+  );
 }
 
 /** The figures of a run as a table, one line per metric that was measured. */
 export function figuresTable(results: Results): string {
-  const lines = [['', ...targetNames, 'unit', 'spread']];
+  const lines = [['', ...targetNames, 'unit', 'spread', 'toolbus / floor']];
   for (const { label, metric, unit } of rows) {
     const values = targetNames.map((target) => figureOf(results, target, metric));
     if (values.every((value) => value === undefined)) continue;
     const spreads = targetNames.map((target) => results.figures[target]?.[metric]?.spread ?? 0);
-    lines.push([label, ...values.map(shown), unit, `±${Math.round((Math.max(...spreads) / 2) * 100)} %`]);
+    const spread = `±${Math.round((Math.max(...spreads) / 2) * 100)} %`;
+    lines.push([label, ...values.map(shown), unit, spread, againstFloor(results, metric)]);
   }
   return aligned(lines);
 }
 
+function againstFloor({ figures }: Results, metric: string): string {
+  const series = [figures.toolbus?.[metric]?.turns ?? {}, figures.floor?.[metric]?.turns ?? {}];
+  const compared = paired(series, ([value = 0, floor = 0]) => ratio(value, floor));
+  return compared === undefined ? '' : `${shown(compared.median)} (${between(compared)})`;
+}
+
 export function budgetsTable(verdicts: readonly Verdict[]): string {
-  const lines = [['budget', 'toolbus', 'limit', 'unit', '']];
-  for (const { budget, outcome, value, limit } of verdicts) {
-    const sign = budget.bound === 'at most' ? '≤' : '≥';
-    lines.push([budget.name, shown(value), `${sign} ${shown(limit)}`, budget.unit, outcome]);
+  const lines = [['budget', 'median', '(quartiles)', 'of', 'limit', 'unit', '']];
+  for (const { budget, outcome, measured } of verdicts) {
+    const limit = `${budget.bound === 'at most' ? '≤' : '≥'} ${shown(budget.limit)}`;
+    const found =
+      measured === undefined ? ['-', '', ''] : [shown(measured.median), `(${between(measured)})`, `${measured.pairs}`];
+    lines.push([budget.name, ...found, limit, budget.unit, outcome]);
   }
   return aligned(lines);
 }
@@ -71,12 +64,21 @@ export function regressionsText(found: readonly Regression[], before: Results): 
   return `${title}\n${aligned(lines)}`;
 }
 
+function between({ low, high }: Compared): string {
+  return `${shown(low)} – ${shown(high)}`;
+}
+
+function percent(share: number): string {
+  return `${Math.round(share * 100)} %`;
+}
+
 function signed(change: number): string {
   return `${change > 0 ? '+' : ''}${Math.round(change * 100)} %`;
 }
 
 function shown(value: number | undefined): string {
   if (value === undefined) return '-';
+  if (!Number.isFinite(value)) return '∞';
   if (Math.abs(value) >= 100) return Math.round(value).toLocaleString('en-US');
   return Math.abs(value) >= 10 ? value.toFixed(1) : value.toFixed(Math.abs(value) < 0.1 ? 3 : 2);
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { createSamples, median, percentile, rotated, spread } from './statistics.ts';
+import { createSamples, median, percentile, pooled, quartiles, rotated, spread, turnOrder } from './statistics.ts';
 
 test('percentile - is the nearest rank', () => {
   const sorted = Array.from({ length: 100 }, (_, index) => index + 1);
@@ -42,8 +42,16 @@ test('median - of an odd and of an even count, whatever the order', () => {
   assert.deepEqual(values, [3, 1, 2]);
 });
 
-test('spread - is the range over the median', () => {
-  assert.equal(spread([8, 10, 12]), 0.4);
+test('quartiles - are the medians of the halves, the middle value in both', () => {
+  assert.deepEqual(quartiles([4, 1, 3, 2]), { low: 1.5, median: 2.5, high: 3.5 });
+  assert.deepEqual(quartiles([5, 1, 4, 2, 3]), { low: 2, median: 3, high: 4 });
+  assert.deepEqual(quartiles([7]), { low: 7, median: 7, high: 7 });
+  assert.ok(Number.isNaN(quartiles([]).low));
+});
+
+test('spread - is the middle half over the median: one wild window does not change it', () => {
+  assert.equal(spread([8, 10, 12]), 0.2);
+  assert.equal(spread([8, 9, 10, 11, 1e9]), 0.2);
   assert.equal(spread([10]), 0);
   assert.equal(spread([0, 0]), 0);
 });
@@ -54,15 +62,41 @@ test('rotated - every item comes first once', () => {
   assert.deepEqual(rotated([], 5), []);
 });
 
+test('turn order - in twice as many turns as items each has every place twice, and comes before each other one as often as after', () => {
+  const items = ['a', 'b', 'c', 'd', 'e'];
+  const turns = Array.from({ length: 2 * items.length }, (_, turn) => turnOrder(items, turn));
+  for (const item of items) {
+    const places = turns.map((order) => order.indexOf(item)).sort();
+    assert.deepEqual(places, [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]);
+    for (const other of items.filter((each) => each !== item)) {
+      const before = turns.filter((order) => order.indexOf(item) < order.indexOf(other)).length;
+      assert.equal(before, items.length, `${item} before ${other}`);
+    }
+  }
+  assert.deepEqual(items, ['a', 'b', 'c', 'd', 'e']);
+});
+
 test('samples - keep every value beyond their first capacity', () => {
   const samples = createSamples();
   for (let value = 10_000; value >= 1; value--) samples.add(value);
-  assert.equal(samples.count, 10_000);
-  assert.deepEqual(samples.summary(), { p50: 5000, p90: 9000, p99: 9900, max: 10_000 });
+  const first = samples.values();
+  assert.equal(first.length, 10_000);
+  assert.equal(first[0], 10_000);
   samples.add(20_000);
-  assert.equal(samples.summary().max, 20_000);
+  assert.equal(samples.values()[10_000], 20_000);
+  assert.equal(first.length, 10_000);
 });
 
-test('samples - none gives NaN, not zero', () => {
-  assert.ok(Number.isNaN(createSamples().summary().p99));
+test('pooled - the p99 of windows in one is not the median of their p99s', () => {
+  const quiet = new Float64Array(100).fill(1);
+  const stalled = Float64Array.from({ length: 100 }, (_, index) => (index < 10 ? 50 : 1));
+  const all = pooled([quiet, stalled, quiet]);
+  assert.equal(all.length, 300);
+  assert.deepEqual(
+    [...all],
+    [...all].sort((a, b) => a - b),
+  );
+  assert.equal(percentile(all, 99), 50);
+  assert.equal(stalled[0], 50);
+  assert.equal(pooled([]).length, 0);
 });

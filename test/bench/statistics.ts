@@ -13,43 +13,57 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
-/** (max − min) / median: how far the rounds lie apart. 0 for a single value. */
-export function spread(values: readonly number[]): number {
-  if (values.length < 2) return 0;
-  const middle = median(values);
-  return middle === 0 ? 0 : (Math.max(...values) - Math.min(...values)) / middle;
+export interface Quartiles {
+  readonly low: number;
+  readonly median: number;
+  readonly high: number;
 }
 
-/** The items in another order each round, so that no target is always measured first. */
-export function rotated<T>(items: readonly T[], round: number): readonly T[] {
+/** The median, and the medians of the lower and of the upper half (each with the middle value of an odd count); NaN for none. */
+export function quartiles(values: readonly number[]): Quartiles {
+  const sorted = [...values].sort((a, b) => a - b);
+  const half = Math.ceil(sorted.length / 2);
+  return {
+    low: median(sorted.slice(0, half)),
+    median: median(sorted),
+    high: median(sorted.slice(sorted.length - half)),
+  };
+}
+
+/** (upper − lower quartile) / median: how far the middle half of the values lies apart. 0 for a single value. */
+export function spread(values: readonly number[]): number {
+  if (values.length < 2) return 0;
+  const { low, median: middle, high } = quartiles(values);
+  return middle === 0 ? 0 : Math.abs((high - low) / middle);
+}
+
+/** The items turned so that another one comes first each time. */
+export function rotated<T>(items: readonly T[], turn: number): readonly T[] {
   if (items.length === 0) return items;
-  const start = round % items.length;
+  const start = turn % items.length;
   return [...items.slice(start), ...items.slice(0, start)];
 }
 
-/** Latencies of one measured window, in milliseconds. */
-export interface Latencies {
-  readonly p50: number;
-  readonly p90: number;
-  readonly p99: number;
-  readonly max: number;
+/**
+ * The order of the items in a turn: each comes first in its time, and every other turn goes back the way the one before came, so that
+ * of two items neither is always the earlier one on a machine that gets slower.
+ */
+export function turnOrder<T>(items: readonly T[], turn: number): readonly T[] {
+  const order = rotated(items, turn >> 1);
+  return turn % 2 === 0 ? order : [...order].reverse();
 }
 
 /** Collects samples without allocating per sample. */
 export interface Samples {
-  readonly count: number;
   add(value: number): void;
-  /** Sorts what was added so far. */
-  summary(): Latencies;
+  /** A copy of what was added so far. */
+  values(): Float64Array;
 }
 
 export function createSamples(): Samples {
   let values = new Float64Array(4096);
   let count = 0;
   return {
-    get count() {
-      return count;
-    },
     add(value) {
       if (count === values.length) {
         const larger = new Float64Array(values.length * 2);
@@ -58,14 +72,17 @@ export function createSamples(): Samples {
       }
       values[count++] = value;
     },
-    summary() {
-      const sorted = values.slice(0, count).sort();
-      return {
-        p50: percentile(sorted, 50),
-        p90: percentile(sorted, 90),
-        p99: percentile(sorted, 99),
-        max: count === 0 ? Number.NaN : sorted[count - 1]!,
-      };
-    },
+    values: () => values.slice(0, count),
   };
+}
+
+/** The samples of several windows in one, ascending. */
+export function pooled(windows: readonly Float64Array[]): Float64Array {
+  const all = new Float64Array(windows.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const window of windows) {
+    all.set(window, at);
+    at += window.length;
+  }
+  return all.sort();
 }

@@ -3,6 +3,8 @@ import { type Answer, createAnswerReader } from './answer.ts';
 
 /** A keep-alive connection with one request on its way at a time. */
 export interface Connection {
+  /** True once it is closed, by whichever side. */
+  readonly closed: boolean;
   /** Sends the bytes of a request; `onAnswer` gets the answer, or an Error when the connection breaks first. */
   send(request: Buffer, onAnswer: (answer: Answer | Error) => void): void;
   ask(request: Buffer): Promise<Answer>;
@@ -40,6 +42,9 @@ export function openConnection(port: number): Promise<Connection> {
     });
 
     const connection: Connection = {
+      get closed() {
+        return broken !== undefined || socket.destroyed;
+      },
       send(request, onAnswer) {
         if (broken !== undefined) return onAnswer(broken);
         waiting = onAnswer;

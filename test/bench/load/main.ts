@@ -1,55 +1,57 @@
-import { type Agent, closeAgents, openAgents } from './agent.ts';
-import type { Order, Outcome, Report } from './job.ts';
-import { runClosed, runList, runOpen, startHold } from './loops.ts';
+import { type Hold, startHold } from './hold.ts';
+import type { Job, Order, Outcome, Report } from './job.ts';
+import { runClosed, runList, runOpen } from './loops.ts';
+import { createAgentPool } from './pool.ts';
+import type { Endpoint } from './request.ts';
 
-/** The load process: takes one order at a time from its parent and reports the outcome. */
-const held: Agent[] = [];
-/** Answers that came to calls that were to hang. */
-const early: string[] = [];
-const say = (report: Report): void => {
-  process.send?.(report);
+/** The load process: takes one order at a time from its parent and reports the outcome. The first argument is the era it speaks. */
+const pool = createAgentPool(process.argv[2] === 'modern' ? 'modern' : 'legacy');
+const holds = new Map<number, Hold>();
+const none: Outcome = {
+  calls: 0,
+  answered: 0,
+  wrong: 0,
+  firstFault: undefined,
+  seconds: 0,
+  latencies: new Float64Array(),
 };
-const onMeasuring = (): void => say({ say: 'measuring' });
 
-async function carryOut(order: Order): Promise<Outcome> {
-  const { job } = order;
+async function carryOut(job: Job, endpoint: Endpoint): Promise<Outcome> {
   switch (job.kind) {
     case 'closed':
-      return runClosed(job, order, onMeasuring);
+      return runClosed(job, await pool.take(endpoint, job.agents));
     case 'open':
-      return runOpen(job, order, onMeasuring);
+      return runOpen(job, await pool.take(endpoint, job.agents));
     case 'list':
-      return runList(job, order, onMeasuring);
+      return runList(job, (await pool.take(endpoint, 1))[0]!);
+    case 'connect':
+      await pool.take(endpoint, job.agents);
+      return none;
     case 'hold':
-      held.push(...(await startHold(job, order, (fault) => early.push(fault))));
-      return waiting(job.agents);
-    case 'sessions':
-      held.push(...(await openAgents(order.endpoint, order.era, job.agents)));
-      return waiting(job.agents);
-    case 'release': {
-      const faults = early.splice(0);
-      closeAgents(held.splice(0));
-      return { ...waiting(0), wrong: faults.length, firstFault: faults[0] };
+      holds.set(endpoint.port, startHold(await pool.take(endpoint, job.agents), job.work));
+      return none;
+    case 'settle': {
+      const { answered = 0, faults = [] } = (await holds.get(endpoint.port)?.settle()) ?? {};
+      return { ...none, answered, wrong: faults.length, firstFault: faults[0] };
     }
+    case 'release':
+      pool.release(endpoint);
+      return none;
   }
 }
 
-function waiting(calls: number): Outcome {
-  const none = Number.NaN;
-  return {
-    calls,
-    wrong: 0,
-    firstFault: undefined,
-    seconds: 0,
-    latency: { p50: none, p90: none, p99: none, max: none },
-  };
+async function report({ id, job, endpoint }: Order): Promise<Report> {
+  try {
+    const outcome = await carryOut(job, endpoint);
+    // What is broken or still waits for an answer is not used again.
+    if (outcome.firstFault !== undefined) pool.release(endpoint);
+    return { id, outcome };
+  } catch (error) {
+    pool.release(endpoint);
+    return { id, failed: error instanceof Error ? error.message : String(error) };
+  }
 }
 
-process.on('message', (order: Order) => {
-  carryOut(order).then(
-    (outcome) => say({ say: 'done', outcome }),
-    (error: unknown) => say({ say: 'failed', message: error instanceof Error ? error.message : String(error) }),
-  );
-});
+process.on('message', (order: Order) => void report(order).then((said) => process.send?.(said)));
 process.on('disconnect', () => process.exit(0));
 process.stdout.write('{"event":"ready"}\n');

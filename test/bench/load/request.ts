@@ -13,8 +13,7 @@ export interface Endpoint {
 export type Work =
   | { readonly tool: 'echo' }
   | { readonly tool: 'blob'; readonly bytes: number }
-  | { readonly tool: 'sleep'; readonly ms: number }
-  | { readonly tool: 'hang' };
+  | { readonly tool: 'sleep'; readonly ms: number };
 
 const firstId = 1_000_000_000;
 const echoBytes = 100;
@@ -96,8 +95,6 @@ function argumentsOf(work: Work): object {
       return { bytes: work.bytes };
     case 'sleep':
       return { ms: work.ms, text: String(firstId) };
-    case 'hang':
-      return {};
   }
 }
 

@@ -1,9 +1,11 @@
 import type { Load } from '../load/client.ts';
 import type { Job, Outcome, Window } from '../load/job.ts';
-import type { StartTarget, Target, TargetName } from '../targets/target.ts';
+import type { MachineTime } from '../steal.ts';
+import type { ServerSpec, Target, TargetName } from '../targets/target.ts';
+import type { Repeats } from '../turns/repeats.ts';
 import type { Usage } from '../usage.ts';
 
-/** One subject of the benchmark: it starts the target in front of the servers it needs and records metrics. */
+/** One subject of the benchmark: it starts the targets in front of the servers it needs and records metrics. */
 export interface Suite {
   readonly name: string;
   /** Targets it says nothing about are left out. */
@@ -12,44 +14,48 @@ export interface Suite {
 }
 
 export interface Context {
-  readonly start: StartTarget;
-  readonly load: Load;
+  /** The suite's targets that were asked for, in the order of this round. */
+  readonly targets: readonly TargetName[];
+  /** From 0. */
+  readonly round: number;
   readonly quick: boolean;
+  readonly load: Load;
+  readonly repeats: Repeats;
+  readonly signal: AbortSignal;
   /** Undefined where the system does not tell. */
   readonly usage: Usage | undefined;
-  /** A window of that length, shortened for a quick run; the warm-up is half a second. */
-  window(seconds: number): Window;
-  record(metric: string, value: number): void;
+  readonly machineClock: (() => MachineTime) | undefined;
+  /** A window: short, so that neighbours see the same machine. */
+  readonly window: Window;
+  /** How many turns to take where a full run takes so many. */
+  turns(full: number): number;
+  start(target: TargetName, servers: readonly ServerSpec[]): Promise<Target>;
+  /** Says on stderr what comes now. */
+  step(name: string): void;
+  /** `turn` is `2.1` for the first turn of the second round, or `2` for what is known of the round as a whole. */
+  record(target: TargetName, metric: string, turn: string, value: number): void;
   /** A wrong or missing answer: the run does not count as passed. */
   fault(message: string): void;
 }
 
-/** Runs a job at one server of a target; faults are handed on, and an outcome without a single answer is one. */
-export async function measure(
-  context: Context,
-  target: Target,
-  server: string,
-  job: Job,
-  onMeasuring?: () => void,
-): Promise<Outcome> {
-  const outcome = await context.load.run(target.endpoint(server), job, onMeasuring);
-  const what = `${target.name}, ${job.kind}`;
-  if (outcome.firstFault !== undefined) context.fault(`${what}: ${outcome.wrong} wrong answers: ${outcome.firstFault}`);
-  else if (outcome.calls === 0 && job.kind !== 'release') context.fault(`${what}: no answer at all`);
+/** Runs a job at one server of a target; wrong answers are faults. Rejects when it could not run, or the benchmark is interrupted. */
+export async function order(context: Context, target: Target, server: string, job: Job): Promise<Outcome> {
+  context.signal.throwIfAborted();
+  const outcome = await context.load.run(target.endpoint(server), job);
+  if (outcome.firstFault !== undefined) {
+    context.fault(`${target.name}, ${job.kind}: ${outcome.wrong} wrong answers: ${outcome.firstFault}`);
+  }
   return outcome;
 }
 
-/** Enough for the code of every target to be compiled, whatever the speed of the machine; but no longer than this. */
-const primingCalls = 20_000;
-const primingMs = 8_000;
-
-/** Load before anything is measured, so that code is compiled and connections are open. */
-export async function prime(context: Context, target: Target, server: string): Promise<void> {
-  const job = { kind: 'closed', agents: 64, work: { tool: 'echo' } } as const;
-  const until = performance.now() + (context.quick ? 0 : primingMs);
-  let calls = 0;
-  do {
-    const outcome = await measure(context, target, server, { ...job, window: context.window(1.5) });
-    calls += outcome.calls;
-  } while (calls < primingCalls && performance.now() < until);
+/** Whether the work was done; what it throws is a fault, and does not keep the others from being measured. */
+export async function attempt(context: Context, what: string, work: () => Promise<void>): Promise<boolean> {
+  context.signal.throwIfAborted();
+  try {
+    await work();
+    return true;
+  } catch (error) {
+    context.fault(`${what}: ${error instanceof Error ? error.message : String(error)}`);
+    return false;
+  }
 }

@@ -1,10 +1,10 @@
 /** The tools that do something; the rest of a catalog only has size. */
-const working = ['echo', 'blob', 'sleep', 'hang'] as const;
+const working = ['echo', 'blob', 'sleep'] as const;
 
 /** About as many bytes as a tool definition of a real server has. */
 const definitionBytes = 900;
 
-/** The JSON text of the `tools` array: the working tools, then `tool_0004` … up to `count`, each definition about 900 bytes. */
+/** The JSON text of the `tools` array: the working tools, then `tool_0003` … up to `count`, each definition about 900 bytes. */
 export function catalogJson(count: number): string {
   const tools = Array.from({ length: count }, (_, index) =>
     definition(working[index] ?? `tool_${String(index).padStart(4, '0')}`),

@@ -1,7 +1,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 
-/** What a handler answers: an HTTP status and a JSON text, or `undefined` for a call that never gets an answer. */
-export type Respond = (answer: { readonly status: number; readonly body: Buffer | string } | undefined) => void;
+/** What a handler answers: an HTTP status and a JSON text. */
+export type Respond = (answer: { readonly status: number; readonly body: Buffer | string }) => void;
 
 export type Handle = (method: string, body: Buffer, respond: Respond) => void;
 
@@ -32,7 +32,7 @@ function serveSocket(socket: Socket, handle: Handle): void {
       if (request === undefined) return;
       buffered = request.rest;
       handle(request.method, request.body, (answer) => {
-        if (answer !== undefined && !socket.destroyed) write(socket, answer.status, answer.body);
+        if (!socket.destroyed) write(socket, answer.status, answer.body);
       });
     }
   });

@@ -95,9 +95,6 @@ function callTool(request: Request, modern: boolean, blob: (bytes: number) => st
     case 'sleep':
       setTimeout(() => text(given.text ?? ''), given.ms ?? 0);
       break;
-    case 'hang':
-      respond(undefined);
-      break;
     default:
       respond({ status: modern ? 400 : 200, body: errorText(request, -32602, 'Unknown tool') });
   }
