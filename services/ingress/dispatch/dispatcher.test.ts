@@ -135,6 +135,31 @@ test('dispatcher - a process that does not accept is left alone by the next call
   assert.ok(offers.filter((instance) => instance === 'x').length <= 1);
 });
 
+test('dispatcher - a process that was only late is asked again as soon as it answers', async () => {
+  let answer = (_outcome: AttemptOutcome) => {};
+  const held = new Promise<AttemptOutcome>((resolve) => {
+    answer = resolve;
+  });
+  let ofX = 0;
+  const { dispatch, offers } = build([status('x'), status('y')], (instance) => {
+    if (instance === 'y') return reply('y');
+    ofX += 1;
+    return ofX === 1 ? held : ofX === 2 ? refused('no_accept') : reply('x');
+  });
+  const running: Promise<unknown>[] = [];
+  while (ofX < 2) {
+    running.push(dispatch());
+    await setImmediate();
+  }
+  for (let n = 0; n < 20; n += 1) await dispatch();
+  assert.equal(ofX, 2, 'it is left alone while it is silent');
+  answer(reply('x'));
+  await Promise.all(running);
+  const before = offers.length;
+  for (let n = 0; n < 60; n += 1) await dispatch();
+  assert.ok(offers.slice(before).includes('x'));
+});
+
 test('dispatcher - calls above the capacity wait and start as slots come free', async () => {
   let running = 0;
   let most = 0;

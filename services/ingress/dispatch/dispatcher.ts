@@ -125,7 +125,8 @@ export function createDispatcher({ attempt, onFree, decline, instances, connecte
     lane.count(instance, 1);
     try {
       const outcome = await attempt(call, options);
-      if (outcome.kind === 'refused' && silent.has(outcome.why)) lane.suspect(instance);
+      if (outcome.kind === 'answered') lane.trust(instance);
+      else if (silent.has(outcome.why)) lane.suspect(instance);
       return outcome.kind === 'refused' && outcome.instance === undefined ? { ...outcome, instance } : outcome;
     } finally {
       lane.count(instance, -1);

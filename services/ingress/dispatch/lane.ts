@@ -52,7 +52,10 @@ export interface Lane {
   /** Calls of this agent that wait for the workers to say whose turn it is. */
   waitingInTurn(agent: string): number;
   count(instance: string, by: 1 | -1): void;
+  /** It was silent: it is left alone for a while. */
   suspect(instance: string): void;
+  /** It has answered a call, so it was only late. */
+  trust(instance: string): void;
   suspects(): ReadonlySet<string>;
 }
 
@@ -226,6 +229,9 @@ export function createLane(instances: () => readonly InstanceStatus[]): Lane {
     },
     suspect(instance) {
       suspected.set(instance, performance.now() + suspectMs);
+    },
+    trust(instance) {
+      suspected.delete(instance);
     },
     suspects() {
       if (suspected.size === 0) return nobody;
