@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { sha256Hex } from '../../../shared/audit/digest.ts';
 import type { Config } from '../../../shared/config/schema.ts';
 import type { Principal } from '../../../shared/mcp/call.ts';
 import { createKeyRing, type KeyRing } from './keys.ts';
@@ -150,8 +150,8 @@ function tokenOf(authorization: string | undefined): string | undefined {
 }
 
 function digestOf(text: string): Digest {
-  const bytes = createHash('sha256').update(text).digest();
-  return { bytes, hex: bytes.toString('hex') };
+  const hex = sha256Hex(text);
+  return { bytes: Buffer.from(hex, 'hex'), hex };
 }
 
 function keyCredential(keys: KeyRing, { bytes, hex }: Digest): Credential | undefined {

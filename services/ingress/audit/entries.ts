@@ -183,9 +183,11 @@ export function eventEntry(event: EventName, detail: JsonObject, actor?: string)
 
 /** The part of the params that an auditor reads as arguments, and the answers to earlier questions. `_meta` is in neither. */
 export function splitParams(method: string, params: JsonObject): { args: JsonValue; answers: JsonValue | undefined } {
+  const { arguments: own, inputResponses: answers } = params;
+  if (method === 'tools/call' || method === 'prompts/get') return { args: own ?? {}, answers };
   const {
-    arguments: own,
-    inputResponses,
+    arguments: _own,
+    inputResponses: _answers,
     requestState: _state,
     name: _name,
     uri: _uri,
@@ -193,8 +195,7 @@ export function splitParams(method: string, params: JsonObject): { args: JsonVal
     _meta,
     ...rest
   } = params;
-  if (method === 'tools/call' || method === 'prompts/get') return { args: own ?? {}, answers: inputResponses };
-  return { args: own === undefined ? rest : { ...rest, arguments: own }, answers: inputResponses };
+  return { args: own === undefined ? rest : { ...rest, arguments: own }, answers };
 }
 
 function targetOf({ method, target }: Call): { tool: string } | { target: string } | undefined {

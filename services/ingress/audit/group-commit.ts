@@ -89,11 +89,13 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
   function schedule(): void {
     if (scheduled || paused || flight !== undefined) return;
     scheduled = true;
-    // What the same turn of the event loop still brings goes along.
-    setImmediate(() => {
-      scheduled = false;
-      flush();
-    });
+    // What the same turn of the event loop still brings goes along. The calls of that turn are offered first: a worker needs longer than the stream.
+    process.nextTick(() =>
+      setImmediate(() => {
+        scheduled = false;
+        flush();
+      }),
+    );
   }
 
   function flush(): void {
