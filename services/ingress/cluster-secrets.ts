@@ -1,6 +1,6 @@
 import type { Buckets } from '../../shared/bus/buckets.ts';
 import { callKeyOf } from '../../shared/bus/call-proof.ts';
-import { clusterSecret } from '../../shared/bus/cluster-secret.ts';
+import { clusterSecret, keepClusterSecret } from '../../shared/bus/cluster-secret.ts';
 import type { Config } from '../../shared/config/schema.ts';
 import type { Logger } from '../../shared/log.ts';
 import { createSealer, type Sealer } from '../../shared/seal.ts';
@@ -15,6 +15,8 @@ export interface ClusterSecrets {
   keyOf(server: string): Buffer;
   /** The same for its workers: the current key first, then former ones. */
   keysOf(server: string): readonly Buffer[];
+  /** No longer looks whether the minted secret is still where others find it. */
+  close(): void;
 }
 
 /** Reads the secrets of the configuration; the first process of a cluster without any mints one and says whom that trusts. */
@@ -25,6 +27,7 @@ export async function openClusterSecrets(buckets: Buckets, config: () => Config,
       'cluster.secret is not set: whoever can read the bucket "cluster" in NATS can forge sessions; set it where NATS is shared',
     );
   }
+  const kept = keepClusterSecret({ buckets, minted: minted ? secret : undefined, log });
   // Workers know the secrets from their start; so the one that signs does not change while this process runs.
   const [signing = secret, ...former] = sealingSecrets(config(), secret);
   const keys = new Map<string, Buffer>();
@@ -38,6 +41,7 @@ export async function openClusterSecrets(buckets: Buckets, config: () => Config,
     sealer: createSealer(() => sealingSecrets(config(), secret)),
     keyOf,
     keysOf: (server) => [keyOf(server), ...former.map((one) => callKeyOf(one, server))],
+    close: kept.close,
   };
 }
 

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { JsonObject } from '../mcp/json.ts';
 import { isJsonObject } from '../mcp/json.ts';
-import type { Buckets } from './buckets.ts';
+import { type Buckets, withBucket } from './buckets.ts';
 import { followBucket } from './follow.ts';
 import { readJsonObject } from './json-bytes.ts';
 import { token } from './subjects.ts';
@@ -20,6 +20,7 @@ export interface AffinityRecord {
   readonly gone?: Incarnation | undefined;
   /** Epoch milliseconds of the last writing. */
   readonly writtenAt: number;
+  /** 0: the bucket that it stood in was lost. */
   readonly revision: number;
 }
 
@@ -42,10 +43,12 @@ export interface AffinityRecords {
   close(): void;
 }
 
-export function createAffinityRecords({ affinity }: Pick<Buckets, 'affinity'>, log: Logger): AffinityRecords {
+export function createAffinityRecords(buckets: Pick<Buckets, 'affinity' | 'restore'>, log: Logger): AffinityRecords {
+  const { affinity, restore } = buckets;
   const records = new Map<string, AffinityRecord>();
   const following = followBucket({
     kv: affinity,
+    restore,
     log,
     onEntry(name, value, revision) {
       const known = records.get(name);
@@ -53,6 +56,10 @@ export function createAffinityRecords({ affinity }: Pick<Buckets, 'affinity'>, l
       const record = value === undefined ? undefined : readRecord(readJsonObject(value), revision);
       if (record === undefined) records.delete(name);
       else records.set(name, record);
+    },
+    onAnew() {
+      for (const [name, record] of records) records.set(name, { ...record, revision: 0 });
+      return Array.from(records, ([name, { at, gone, writtenAt }]) => [name, textOf({ at, gone, writtenAt })] as const);
     },
   });
 
@@ -79,17 +86,20 @@ export function createAffinityRecords({ affinity }: Pick<Buckets, 'affinity'>, l
     async replace(server, key, before, next) {
       const name = nameOf(server, key);
       const writtenAt = Date.now();
-      const text = JSON.stringify({ ...next, writtenAt });
+      const text = textOf({ ...next, writtenAt });
       try {
-        const revision =
-          before === undefined ? await affinity.create(name, text) : await affinity.update(name, text, before.revision);
+        const revision = await withBucket(buckets, () =>
+          before === undefined || before.revision === 0
+            ? affinity.create(name, text)
+            : affinity.update(name, text, before.revision),
+        );
         const record = { at: next.at, gone: next.gone, writtenAt, revision };
         records.set(name, record);
         return { record, mine: true };
       } catch (error) {
         // Another ingress was first, or the entry has expired.
         const record = await stored(name);
-        if (record?.revision === before?.revision) throw error;
+        if ((record?.revision ?? 0) === (before?.revision ?? 0)) throw error;
         return { record, mine: false };
       }
     },
@@ -98,6 +108,8 @@ export function createAffinityRecords({ affinity }: Pick<Buckets, 'affinity'>, l
 }
 
 const nameOf = (server: string, key: string) => `${token(server)}.${token(key)}`;
+
+const textOf = (record: Omit<AffinityRecord, 'revision'>) => JSON.stringify(record);
 
 function readRecord(value: JsonObject | undefined, revision: number): AffinityRecord | undefined {
   if (value === undefined) return undefined;

@@ -1,6 +1,5 @@
 import {
   DiscardPolicy,
-  JetStreamApiError,
   type JetStreamManager,
   jetstreamManager,
   RetentionPolicy,
@@ -9,6 +8,7 @@ import {
   type StreamInfo,
 } from '@nats-io/jetstream';
 import { type NatsConnection, nanos } from '@nats-io/transport-node';
+import { isStreamMissing } from './jetstream-errors.ts';
 import { token } from './subjects.ts';
 
 /** Names of the two streams of a tenant's audit. */
@@ -58,7 +58,6 @@ export interface AuditStreamFacts {
   readonly replicas: number;
 }
 
-const streamNotFound = 10_059;
 /** Beyond this, a message published again is recognised by its place in the chain instead of its id. */
 const duplicateWindowMs = 120_000;
 
@@ -86,7 +85,7 @@ export async function auditStreams(nc: NatsConnection, timeoutMs = 2_000): Promi
     try {
       return factsOf(await jsm.streams.info(name));
     } catch (error) {
-      if (error instanceof JetStreamApiError && error.code === streamNotFound) return undefined;
+      if (isStreamMissing(error)) return undefined;
       throw error;
     }
   };

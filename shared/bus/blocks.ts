@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { JsonObject } from '../mcp/json.ts';
-import type { Buckets } from './buckets.ts';
+import { type Buckets, withBucket } from './buckets.ts';
 import { followBucket } from './follow.ts';
 import { readJsonObject } from './json-bytes.ts';
 import { token } from './subjects.ts';
@@ -27,7 +27,7 @@ export const maxBlockText = 500;
 
 /** Writes a turn of the switch; every ingress follows. Resolves when NATS has stored it. */
 export async function putBlock(buckets: Buckets, event: BlockEvent): Promise<void> {
-  await buckets.blocks.put(keyOf(event.kind, event.name), JSON.stringify(event));
+  await withBucket(buckets, () => buckets.blocks.put(keyOf(event.kind, event.name), JSON.stringify(event)));
 }
 
 export interface FollowBlocksOptions {
@@ -45,8 +45,10 @@ export interface FollowedBlocks {
 
 /** Follows the switch for as long as the process lives. */
 export function followBlocks({ buckets, log, onEvent }: FollowBlocksOptions): FollowedBlocks {
+  const blocked = new Map<string, BlockEvent>();
   return followBucket({
     kv: buckets.blocks,
+    restore: buckets.restore,
     log,
     onEntry(key, value) {
       const event = value === undefined ? undefined : readEvent(readJsonObject(value));
@@ -54,8 +56,12 @@ export function followBlocks({ buckets, log, onEvent }: FollowBlocksOptions): Fo
         log.warn({ key: key.slice(0, 200) }, 'an entry of the bucket "blocks" cannot be read; nothing changes');
         return;
       }
+      if (event.blocked) blocked.set(key, event);
+      else blocked.delete(key);
       onEvent(event);
     },
+    // What is free again is not written: a process that missed a turn must not set anything free.
+    onAnew: () => Array.from(blocked, ([key, event]) => [key, JSON.stringify(event)] as const),
   });
 }
 

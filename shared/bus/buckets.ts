@@ -1,6 +1,7 @@
 import { jetstream, StorageType } from '@nats-io/jetstream';
 import { type KV, Kvm } from '@nats-io/kv';
 import type { NatsConnection } from '@nats-io/transport-node';
+import { isBucketGone } from './jetstream-errors.ts';
 
 /** The key-value buckets of one tenant. Everybody keeps what it needs in memory by watching; no call reads one. */
 export interface Buckets {
@@ -10,7 +11,7 @@ export interface Buckets {
   readonly catalog: KV;
   /** `s.<session>` → what a legacy session has set; `r.<session>` → it was ended. */
   readonly sessions: KV;
-  /** `<server>.<uri digest>.<ingress>` → somebody wants updates of this resource. */
+  /** `<server>.<uri digest>.<ingress>`, `<server>.task.<digest>.<ingress>` → somebody wants updates of this resource or task. */
   readonly interest: KV;
   /** The minted cluster secret. */
   readonly cluster: KV;
@@ -20,6 +21,8 @@ export interface Buckets {
   readonly pins: KV;
   /** `<server>.<key>` → the instance that keeps the state of an agent or session. */
   readonly affinity: KV;
+  /** Makes those anew that are gone: somebody deleted them, or NATS lost its store. Who follows one writes into it what it knows. */
+  restore(): Promise<void>;
 }
 
 export const bucketTtl = {
@@ -30,9 +33,20 @@ export const bucketTtl = {
 } as const;
 
 /** Those that a worker may open: its NATS user can reach no other, and in these only the keys of its own server. */
-export interface WorkerBuckets extends Pick<Buckets, 'workers' | 'catalog' | 'interest'> {
-  /** Makes those anew that are gone: somebody deleted them, or NATS lost its store. What they hold, workers and ingresses write again. */
-  restore(): Promise<void>;
+export type WorkerBuckets = Pick<Buckets, 'workers' | 'catalog' | 'interest' | 'restore'>;
+
+/** Does something with a bucket; where that is gone, once more after it was made anew. */
+export async function withBucket<Value>(
+  { restore }: Pick<Buckets, 'restore'>,
+  work: () => Promise<Value>,
+): Promise<Value> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!isBucketGone(error)) throw error;
+    await restore();
+    return work();
+  }
 }
 
 /** First part of the names of a tenant's buckets. */
@@ -43,15 +57,34 @@ export function bucketPrefixOf(tenant: string): string {
 /** Opens the buckets of a worker and makes the missing ones, replicated three times where NATS is a cluster. */
 export async function openWorkerBuckets(nc: NatsConnection, tenant: string): Promise<WorkerBuckets> {
   const open = opener(nc, tenant);
-  const openAll = () =>
-    Promise.all([
+  return restorable(async () => {
+    const [workers, catalog, interest] = await Promise.all([
       open('workers', { ttl: bucketTtl.workersMs, storage: StorageType.File }),
       open('catalog', { storage: StorageType.File }),
       open('interest', { ttl: bucketTtl.interestMs, storage: StorageType.File }),
     ]);
-  const [workers, catalog, interest] = await openAll();
-  // A KV is a name: those of before reach the new buckets.
-  return { workers, catalog, interest, restore: async () => void (await openAll()) };
+    return { workers, catalog, interest };
+  });
+}
+
+/** What `openAll` opens, and `restore` that opens it again. A KV is a name: those of before reach the new buckets. */
+async function restorable<Opened extends object>(
+  openAll: () => Promise<Opened>,
+): Promise<Opened & Pick<Buckets, 'restore'>> {
+  const opened = await openAll();
+  let restoring: Promise<void> | undefined;
+  return {
+    ...opened,
+    restore() {
+      // Many notice at the same moment.
+      restoring ??= openAll()
+        .then(() => undefined)
+        .finally(() => {
+          restoring = undefined;
+        });
+      return restoring;
+    },
+  };
 }
 
 /** Opens the one that holds the minted secret; with the permissions that toolbus gives out, a worker cannot. */
@@ -78,13 +111,15 @@ function opener(nc: NatsConnection, tenant: string) {
 /** Opens all buckets and makes the missing ones. */
 export async function openBuckets(nc: NatsConnection, tenant: string): Promise<Buckets> {
   const open = opener(nc, tenant);
-  const [{ workers, catalog, interest }, sessions, cluster, blocks, affinity, pins] = await Promise.all([
-    openWorkerBuckets(nc, tenant),
-    open('sessions', { ttl: bucketTtl.sessionsMs, storage: StorageType.File }),
-    open('cluster', { storage: StorageType.File }),
-    open('blocks', { storage: StorageType.File }),
-    open('affinity', { ttl: bucketTtl.affinityMs, storage: StorageType.File }),
-    open('pins', { storage: StorageType.File }),
-  ]);
-  return { workers, catalog, sessions, interest, cluster, blocks, affinity, pins };
+  return restorable(async () => {
+    const [{ workers, catalog, interest }, sessions, cluster, blocks, affinity, pins] = await Promise.all([
+      openWorkerBuckets(nc, tenant),
+      open('sessions', { ttl: bucketTtl.sessionsMs, storage: StorageType.File }),
+      open('cluster', { storage: StorageType.File }),
+      open('blocks', { storage: StorageType.File }),
+      open('affinity', { ttl: bucketTtl.affinityMs, storage: StorageType.File }),
+      open('pins', { storage: StorageType.File }),
+    ]);
+    return { workers, catalog, sessions, interest, cluster, blocks, affinity, pins };
+  });
 }

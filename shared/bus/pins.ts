@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { isJsonObject, type JsonObject } from '../mcp/json.ts';
-import type { Buckets } from './buckets.ts';
+import { type Buckets, withBucket } from './buckets.ts';
 import { followBucket } from './follow.ts';
 import { readJsonObject } from './json-bytes.ts';
 import { token } from './subjects.ts';
@@ -25,9 +25,9 @@ const maxDefinitionBytes = 512 * 1024;
 const maxBy = 200;
 
 /** Pins a tool that has no pin; false where another process was first. */
-export async function createPin(buckets: Pick<Buckets, 'pins'>, pin: Pin): Promise<boolean> {
+export async function createPin(buckets: Pick<Buckets, 'pins' | 'restore'>, pin: Pin): Promise<boolean> {
   try {
-    await buckets.pins.create(keyOf(pin), textOf(pin));
+    await withBucket(buckets, () => buckets.pins.create(keyOf(pin), textOf(pin)));
     return true;
   } catch (error) {
     if ((await buckets.pins.get(keyOf(pin)))?.operation === 'PUT') return false;
@@ -36,14 +36,14 @@ export async function createPin(buckets: Pick<Buckets, 'pins'>, pin: Pin): Promi
 }
 
 /** Replaces the pin of a tool; every ingress follows. Resolves when NATS has stored it. */
-export async function putPin(buckets: Pick<Buckets, 'pins'>, pin: Pin): Promise<void> {
-  await buckets.pins.put(keyOf(pin), textOf(pin));
+export async function putPin(buckets: Pick<Buckets, 'pins' | 'restore'>, pin: Pin): Promise<void> {
+  await withBucket(buckets, () => buckets.pins.put(keyOf(pin), textOf(pin)));
 }
 
 export interface FollowPinsOptions {
-  readonly buckets: Pick<Buckets, 'pins'>;
+  readonly buckets: Pick<Buckets, 'pins' | 'restore'>;
   readonly log: Logger;
-  /** Called for what is there already, then for every change. What cannot be read is passed over: the last pin stays. */
+  /** Called for what is there already, then for every change. What cannot be read is passed over: the last pin stays, also where the bucket was lost. */
   onPin(pin: Pin): void;
 }
 
@@ -54,14 +54,19 @@ export interface FollowedPins {
 }
 
 export function followPins({ buckets, log, onPin }: FollowPinsOptions): FollowedPins {
+  const pins = new Map<string, Pin>();
   return followBucket({
     kv: buckets.pins,
+    restore: buckets.restore,
     log,
     onEntry(key, value) {
       const pin = value === undefined ? undefined : readPin(readJsonObject(value));
-      if (pin !== undefined && key === keyOf(pin)) onPin(pin);
-      else log.warn({ key: key.slice(0, 200) }, 'an entry of the bucket "pins" cannot be read; nothing changes');
+      if (pin !== undefined && key === keyOf(pin)) {
+        pins.set(key, pin);
+        onPin(pin);
+      } else log.warn({ key: key.slice(0, 200) }, 'an entry of the bucket "pins" cannot be read; nothing changes');
     },
+    onAnew: () => Array.from(pins, ([key, pin]) => [key, textOf(pin)] as const),
   });
 }
 

@@ -1,127 +1,10 @@
-import type { KV } from '@nats-io/kv';
-import { RequestError } from '@nats-io/transport-node';
 import type { Logger } from 'pino';
 import type { JsonObject } from '../mcp/json.ts';
 import type { InstanceStatus, Manifest } from '../mcp/manifest.ts';
-import { type Buckets, bucketTtl, type WorkerBuckets } from './buckets.ts';
+import { type Buckets, bucketTtl } from './buckets.ts';
 import { followBucket } from './follow.ts';
-import { readJsonObject } from './json-bytes.ts';
 import { type Head, readHead, readManifest, readStatus } from './read-registry.ts';
 import { token } from './subjects.ts';
-
-/** KV values share NATS' message limit (1 MiB by default), so a manifest is stored in parts. */
-const partBytes = 512 * 1024;
-const beatMs = 1_000;
-
-/** What a worker writes into the registry. */
-export interface Announcer {
-  /** Stores the manifest and makes it the server's last known one. */
-  publish(manifest: Manifest): Promise<void>;
-  /** Writes the status now; it is repeated every second until `close`. */
-  beat(): void;
-  /** Takes this process out of the registry. */
-  close(): Promise<void>;
-}
-
-export function createAnnouncer(buckets: WorkerBuckets, status: () => InstanceStatus, log: Logger): Announcer {
-  const { server, instance } = status();
-  const key = `${token(server)}.${token(instance)}`;
-  let failing = false;
-  let restoring = false;
-  let closed = false;
-  let offered: Manifest | undefined;
-
-  function beat(): void {
-    if (closed) return;
-    buckets.workers.put(key, JSON.stringify(status())).then(
-      () => {
-        failing = false;
-      },
-      (error: unknown) => {
-        if (!failing) log.warn({ err: error }, 'cannot write the heartbeat');
-        failing = true;
-        if (isGone(error)) void restore();
-      },
-    );
-  }
-
-  async function restore(): Promise<void> {
-    if (restoring || closed) return;
-    restoring = true;
-    try {
-      await buckets.restore();
-      if (offered !== undefined) await publish(offered);
-      log.warn('the registry was gone and has been written again');
-      beat();
-    } catch (error) {
-      log.debug({ err: error }, 'the registry cannot be restored yet');
-    } finally {
-      restoring = false;
-    }
-  }
-
-  async function publish(manifest: Manifest): Promise<void> {
-    const { hash, ...rest } = manifest;
-    const bytes = Buffer.from(JSON.stringify(rest), 'utf8');
-    const parts = Math.max(1, Math.ceil(bytes.length / partBytes));
-    const root = token(server);
-    for (let n = 0; n < parts; n += 1) {
-      await buckets.catalog.put(`${root}.${hash}.${n}`, bytes.subarray(n * partBytes, (n + 1) * partBytes));
-    }
-    const before = await lastKnownHash(buckets, root);
-    await buckets.catalog.put(`${root}.head`, JSON.stringify({ server, hash, parts }));
-    if (before !== undefined && before !== hash && !(await isServed(buckets, root, before, key))) {
-      await forget(buckets.catalog, `${root}.${before}.>`);
-    }
-  }
-
-  const timer = setInterval(beat, beatMs);
-  return {
-    publish(manifest) {
-      offered = manifest;
-      return publish(manifest);
-    },
-    beat,
-    async close() {
-      closed = true;
-      clearInterval(timer);
-      await buckets.workers.delete(key).catch(() => undefined);
-    },
-  };
-}
-
-/** NATS is there, and nobody on it answers for the bucket. */
-function isGone(error: unknown): boolean {
-  return error instanceof Error && error.cause instanceof RequestError && error.cause.isNoResponders();
-}
-
-async function lastKnownHash(buckets: WorkerBuckets, root: string): Promise<string | undefined> {
-  const head = await buckets.catalog.get(`${root}.head`);
-  const hash = head?.operation === 'PUT' ? readJsonObject(head.value)?.['hash'] : undefined;
-  return typeof hash === 'string' ? hash : undefined;
-}
-
-/** Whether another living process still names that manifest: an ingress that starts now must be able to read it. */
-async function isServed(buckets: WorkerBuckets, root: string, hash: string, except: string): Promise<boolean> {
-  const keys: string[] = [];
-  for await (const key of await buckets.workers.keys(`${root}.>`)) if (key !== except) keys.push(key);
-  for (const key of keys) {
-    const entry = await buckets.workers.get(key);
-    if (entry?.operation === 'PUT' && readJsonObject(entry.value)?.['manifest'] === hash) return true;
-  }
-  return false;
-}
-
-async function forget(kv: KV, filter: string): Promise<void> {
-  const keys: string[] = [];
-  for await (const key of await kv.keys(filter)) keys.push(key);
-  for (const key of keys) await kv.purge(key);
-}
-
-/** Removes all that is known of a server: it was taken out of the configuration. */
-export async function forgetServer(buckets: Buckets, server: string): Promise<void> {
-  await forget(buckets.catalog, `${token(server)}.>`);
-}
 
 export interface RegistryListener {
   /** A worker process said how it is; called every second for each. */
@@ -151,6 +34,7 @@ export function followRegistry(buckets: Buckets, listener: RegistryListener, log
 
   const workers = followBucket({
     kv: buckets.workers,
+    restore: buckets.restore,
     log,
     onEntry(key, value) {
       if (value === undefined) {
@@ -166,6 +50,7 @@ export function followRegistry(buckets: Buckets, listener: RegistryListener, log
   });
   const catalog = followBucket({
     kv: buckets.catalog,
+    restore: buckets.restore,
     filter: '*.head',
     log,
     onEntry(key, value) {

@@ -2,7 +2,7 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import type { Logger } from 'pino';
 import { isJsonObject, type JsonObject } from '../mcp/json.ts';
 import { type Asks, createAsks } from './asks.ts';
-import { type Buckets, bucketTtl } from './buckets.ts';
+import { type Buckets, bucketTtl, withBucket } from './buckets.ts';
 import { followBucket } from './follow.ts';
 import { readJsonObject } from './json-bytes.ts';
 import { type BusStreamLog, createBusStreamLog } from './stream-log.ts';
@@ -32,7 +32,7 @@ export interface BusSessionsOptions {
   readonly nc: NatsConnection;
   readonly subjects: Subjects;
   readonly tenant: string;
-  readonly buckets: Pick<Buckets, 'sessions'>;
+  readonly buckets: Pick<Buckets, 'sessions' | 'restore'>;
   readonly ingress: string;
   readonly log: Logger;
 }
@@ -69,11 +69,18 @@ export function createBusSessions<State extends object>(options: BusSessionsOpti
 
   const following = followBucket({
     kv: buckets.sessions,
+    restore: buckets.restore,
     log,
     onEntry(key, value, revision) {
       const id = key.slice(2);
       if (key.startsWith('r.')) onRevocation(id, value !== undefined);
       else learn(id, value === undefined ? undefined : readState(value), revision);
+    },
+    onAnew() {
+      for (const [id, known] of states) states.set(id, { ...known, revision: 0 });
+      // First of all, what is over: an ingress that starts later would take such a session for a living one.
+      const over = Array.from(ended.keys(), (id) => [`r.${id}`, '1'] as const);
+      return [...over, ...Array.from(states, ([id, { state }]) => [`s.${id}`, JSON.stringify(state)] as const)];
     },
   });
   // NATS does not announce what expires.
@@ -108,12 +115,13 @@ export function createBusSessions<State extends object>(options: BusSessionsOpti
     for (const listener of revokedListeners) listener(id);
   }
 
-  async function read(id: string): Promise<{ state: State | undefined; revision: number }> {
-    const entry = await buckets.sessions.get(`s.${id}`);
+  async function read(id: string): Promise<{ state: State | undefined; revision: number; isOver: boolean }> {
+    const entry = await withBucket(buckets, () => buckets.sessions.get(`s.${id}`));
     const revision = entry?.revision ?? 0;
     const state = entry?.operation === 'PUT' ? readState(entry.value) : undefined;
     if (entry !== null) learn(id, state, revision);
-    return { state, revision };
+    // Only the end of a session takes away what it had set; what has expired leaves nothing.
+    return { state, revision, isOver: entry !== null && entry.operation !== 'PUT' };
   }
 
   return {
@@ -149,7 +157,8 @@ export function createBusSessions<State extends object>(options: BusSessionsOpti
     async changeState(sessionId, change) {
       const id = token(sessionId);
       for (let tries = 1; ; tries += 1) {
-        const { state, revision } = await read(id);
+        const { state, revision, isOver } = await read(id);
+        if (isOver || ended.has(id)) return;
         const next = change(state);
         if (next === undefined) return;
         try {
@@ -170,7 +179,7 @@ export function createBusSessions<State extends object>(options: BusSessionsOpti
     },
     async revoke(sessionId) {
       onRevocation(token(sessionId), true);
-      await buckets.sessions.put(`r.${token(sessionId)}`, '1');
+      await withBucket(buckets, () => buckets.sessions.put(`r.${token(sessionId)}`, '1'));
       await buckets.sessions.purge(`s.${token(sessionId)}`);
     },
     revoked: (sessionId) => ended.has(token(sessionId)),

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { locateNatsServer } from '../../services/nats-server/locate.ts';
@@ -21,15 +21,28 @@ export interface Broker {
   connections(): Promise<number>;
   /** JetStream consumers, the ephemeral ones of watchers included. */
   consumers(): Promise<number>;
+  /** Names of the connections that it has cut off since its start because they did not read. */
+  slowConsumers(): Promise<string[]>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
 interface Connz {
-  readonly connections: ReadonlyArray<{ readonly name?: string; readonly subscriptions?: number }>;
+  readonly connections: ReadonlyArray<{
+    readonly name?: string;
+    readonly subscriptions?: number;
+    /** Why it is closed. */
+    readonly reason?: string;
+  }>;
 }
 
-/** `store`: directory of its streams, on a disk of its own. Without it, a temporary one. */
-export async function startBroker({ store }: { readonly store?: string | undefined } = {}): Promise<Broker> {
+export interface BrokerOptions {
+  /** Directory of its streams, on a disk of its own. Without it, a temporary one. */
+  readonly store?: string | undefined;
+  /** Lines of its configuration file. */
+  readonly settings?: readonly string[];
+}
+
+export async function startBroker({ store, settings = [] }: BrokerOptions = {}): Promise<Broker> {
   const dir = mkdtempSync(join(tmpdir(), 'toolbus-chaos-nats-'));
   const { path } = await locateNatsServer();
   const port = randomPort();
@@ -39,7 +52,9 @@ export async function startBroker({ store }: { readonly store?: string | undefin
 
   async function start(): Promise<ChildProcess> {
     const args = ['-a', '127.0.0.1', '-p', `${port}`, '-m', `${monitorPort}`, '-js', '-sd', store ?? dir];
-    const started = spawn(path, [...args, '-l', join(dir, 'log')], { stdio: 'ignore' });
+    const configFile = join(dir, 'nats.conf');
+    writeFileSync(configFile, settings.join('\n'));
+    const started = spawn(path, [...args, '-c', configFile, '-l', join(dir, 'log')], { stdio: 'ignore' });
     await until('nats-server is healthy', async () => {
       if (started.exitCode !== null) throw new Error(`nats-server ended with ${started.exitCode}`);
       return (await fetch(`${monitor}/healthz`)).ok;
@@ -75,6 +90,10 @@ export async function startBroker({ store }: { readonly store?: string | undefin
     },
     connections: async () => (await ask<Connz>('/connz?limit=4096')).connections.length,
     consumers: async () => (await ask<{ readonly consumers: number }>('/jsz')).consumers,
+    async slowConsumers() {
+      const { connections } = await ask<Connz>('/connz?state=closed&limit=4096');
+      return connections.filter(({ reason = '' }) => reason.startsWith('Slow Consumer')).map(({ name = '' }) => name);
+    },
     async [Symbol.asyncDispose]() {
       child.kill('SIGCONT');
       await kill();

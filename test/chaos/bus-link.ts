@@ -1,6 +1,7 @@
-import { type AddressInfo, createConnection, createServer, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Broker, startBroker } from './broker.ts';
+import { openTcpLink } from './tcp-link.ts';
 
 /** A nats-server at the end of a link of its own. */
 export interface LinkedBroker extends Broker {
@@ -14,8 +15,6 @@ export interface LinkedBroker extends Broker {
 
 export async function startLinkedBroker(): Promise<LinkedBroker> {
   const broker = await startBroker();
-  const target = Number(new URL(broker.url).port);
-  const sockets = new Set<Socket>();
   let delayMs = 0;
   let bytesPerSecond = Number.POSITIVE_INFINITY;
   let unblocked = Promise.resolve();
@@ -33,26 +32,18 @@ export async function startLinkedBroker(): Promise<LinkedBroker> {
       });
     });
     from.on('close', () => void sent.then(() => to.destroy()));
-    from.on('error', () => from.destroy());
   }
 
-  const server = createServer((near) => {
-    const far = createConnection(target, '127.0.0.1');
-    for (const socket of [near, far]) {
-      socket.setNoDelay(true);
-      sockets.add(socket);
-      socket.on('close', () => sockets.delete(socket));
-    }
+  const link = await openTcpLink(Number(new URL(broker.url).port), (near, far) => {
     carry(near, far);
     carry(far, near);
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
 
   return {
     ...broker,
-    url: `nats://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    slow(link) {
-      ({ delayMs, bytesPerSecond } = link);
+    url: `nats://127.0.0.1:${link.port}`,
+    slow(how) {
+      ({ delayMs, bytesPerSecond } = how);
     },
     block() {
       unblocked = new Promise((resolve) => {
@@ -62,8 +53,7 @@ export async function startLinkedBroker(): Promise<LinkedBroker> {
     heal: () => unblock(),
     async [Symbol.asyncDispose]() {
       unblock();
-      for (const socket of sockets) socket.destroy();
-      await new Promise<void>((resolve) => server.close(() => resolve()));
+      await link[Symbol.asyncDispose]();
       await broker[Symbol.asyncDispose]();
     },
   };

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { pino } from 'pino';
+import { createAnnouncer } from '../../shared/bus/announcer.ts';
 import { openWorkerBuckets } from '../../shared/bus/buckets.ts';
 import { connectBus } from '../../shared/bus/connect.ts';
 import { type Control, decodeMessage, encodeMessage, type Frame, type Offer } from '../../shared/bus/frames.ts';
-import { createAnnouncer } from '../../shared/bus/registry.ts';
 import { subjectsOf } from '../../shared/bus/subjects.ts';
 import type { InstanceStatus, Manifest } from '../../shared/mcp/manifest.ts';
 

@@ -33,6 +33,8 @@ export interface RigOptions {
   readonly audit?: object;
   /** Agents beside the one that `call` is made as. */
   readonly agents?: readonly string[];
+  /** Without a secret in the configuration: the ingress mints one. */
+  readonly mintsSecret?: boolean;
   /** Directory of nats-server's streams, and that of the ingress with its spool; temporary ones without them. */
   readonly store?: string;
   readonly ingressDir?: string;
@@ -50,6 +52,8 @@ export interface CallOptions {
   /** Another tool than `scripted__run`. */
   readonly tool?: string;
   readonly signal?: AbortSignal;
+  /** Another ingress than that of the start. */
+  readonly at?: Toolbus;
 }
 
 /** What a rig needs of its NATS. */
@@ -68,6 +72,10 @@ export interface Rig<Nats extends RigBroker = Broker> {
   /** What the ingress knows of the workers. */
   instances(): Promise<readonly InstanceStatus[]>;
   addWorker(): Promise<Worker>;
+  /** Another ingress of the same configuration. */
+  addIngress(): Promise<Toolbus>;
+  /** Key of an agent; without a name, of the one that `call` is made as. */
+  keyOf(agent?: string): string;
   /** Calls the upstream's tool `run`. Never rejects. */
   call(program?: RunArguments, options?: CallOptions): Promise<CallRecord>;
   /** The same, and what came over the wire. */
@@ -111,11 +119,12 @@ export async function openRigOn<Nats extends RigBroker>(broker: Nats, options: R
   const config = {
     servers: { scripted },
     agents,
-    cluster: { secret },
+    ...(options.mintsSecret !== true && { cluster: { secret } }),
     ...(options.limits && { limits: options.limits }),
     ...(options.audit && { audit: options.audit }),
   };
   const workers: Worker[] = [];
+  const ingresses: Toolbus[] = [];
   const records: CallRecord[] = [];
   let next = 0;
 
@@ -124,15 +133,17 @@ export async function openRigOn<Nats extends RigBroker>(broker: Nats, options: R
     workers.push(worker);
     return worker;
   };
-  const ingress = await startIngress(broker.url, {
-    config,
-    ...(options.ingressDir !== undefined && { dir: options.ingressDir }),
-  });
+  const addIngress = async (dir?: string): Promise<Toolbus> => {
+    const started = await startIngress(broker.url, { config, ...(dir !== undefined && { dir }) });
+    ingresses.push(started);
+    return started;
+  };
+  const ingress = await addIngress(options.ingressDir);
   for (let count = 0; count < (options.workers ?? 1); count += 1) await addWorker();
 
   async function ask(
     program: RunArguments = {},
-    { agent = 'tester', tool = 'scripted__run', signal }: CallOptions = {},
+    { agent = 'tester', tool = 'scripted__run', signal, at = ingress }: CallOptions = {},
   ) {
     next += 1;
     const id = `n${next}`;
@@ -141,7 +152,7 @@ export async function openRigOn<Nats extends RigBroker>(broker: Nats, options: R
     let message: string | undefined;
     try {
       answer = await callTool(
-        ingress.ready.mcp,
+        at.ready.mcp,
         tool,
         { ...program, id },
         { key: keys.get(agent), ...(signal && { signal }) },
@@ -180,6 +191,8 @@ export async function openRigOn<Nats extends RigBroker>(broker: Nats, options: R
     records,
     instances,
     addWorker,
+    addIngress: () => addIngress(),
+    keyOf: (agent = 'tester') => keys.get(agent) ?? '',
     ask,
     call,
     holdCall,
@@ -187,10 +200,10 @@ export async function openRigOn<Nats extends RigBroker>(broker: Nats, options: R
     violations: () => judge(records, readJournal(journalFile), { timeoutMs }),
     async [Symbol.asyncDispose]() {
       for (const worker of workers) worker.signal('SIGCONT');
-      ingress.signal('SIGCONT');
+      for (const each of ingresses) each.signal('SIGCONT');
       // A frozen broker would keep them from saying goodbye.
       broker.signal('SIGCONT');
-      await Promise.allSettled([ingress, ...workers].map((toolbus) => toolbus[Symbol.asyncDispose]()));
+      await Promise.allSettled([...ingresses, ...workers].map((toolbus) => toolbus[Symbol.asyncDispose]()));
       await broker[Symbol.asyncDispose]();
       rmSync(dir, { recursive: true, force: true });
     },

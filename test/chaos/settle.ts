@@ -22,15 +22,18 @@ export async function load(
     readonly agents: number;
     readonly calls?: number;
     readonly delayMs?: number;
+    /** Characters of each call's arguments. */
+    readonly padding?: number;
     readonly over?: () => boolean;
   },
 ): Promise<CallRecord[]> {
   const made: CallRecord[] = [];
   let issued = 0;
+  const padding = options.padding === undefined ? {} : { padding: 'x'.repeat(options.padding) };
   const agent = async (): Promise<void> => {
     while (issued < (options.calls ?? Number.POSITIVE_INFINITY) && options.over?.() !== true) {
       issued += 1;
-      const record = await rig.call({ delayMs: options.delayMs ?? 20 });
+      const record = await rig.call({ delayMs: options.delayMs ?? 20, ...padding });
       made.push(record);
       if (record.executed === 'no' || record.outcome === 'connection_lost') await delay(50);
     }

@@ -62,4 +62,15 @@ export const agents = {
   'tasks:pass-through': {
     behavior: 'Tasks of 2026-07-28 pass through with sealed ids; agents without them get the result of the task.',
   },
+  'tasks:abandoned': {
+    behavior: 'A task that its server announces after the call was given up is cancelled, once.',
+  },
+  'tasks:notifications': {
+    behavior:
+      'subscriptions/listen tells an agent of its own tasks, at any ingress and whether or not their server does; nobody else is told.',
+  },
+  'tasks:legacy': {
+    behavior:
+      'Agents before 2026-07-28 are offered no tasks: their methods do not exist and a wish for one is ignored.',
+  },
 } as const satisfies Requirements;

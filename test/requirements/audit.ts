@@ -25,6 +25,10 @@ export const audit = {
   'audit:disks': {
     behavior: 'A full or frozen disk below NATS or the spool loses no acknowledged record and blocks no process.',
   },
+  'audit:slow-disk': {
+    behavior:
+      'Where storing takes 200 ms calls take longer, none is refused, and records share messages; where it takes longer than 500 ms nothing runs.',
+  },
   'audit:best-effort': {
     behavior: 'With `mode: best-effort` calls go on without the stream; what is missing is on the disk, or counted.',
   },

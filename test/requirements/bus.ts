@@ -21,7 +21,18 @@ export const bus = {
   },
   'bus:registry-lost': {
     behavior:
-      'Without its buckets calls go on with what is known, nothing that was blocked is let in, and workers write the registry again.',
+      'Without its buckets calls go on with what is known, and workers and ingresses write what they know again: nothing that was blocked or ended is let in.',
+  },
+  'bus:secret-kept': {
+    behavior: 'A minted cluster secret that is gone from NATS is written again; another one in its place is an alarm.',
+  },
+  'bus:slow-consumer': {
+    behavior:
+      'A worker that nats-server cuts off because it does not read delays no call for ever, comes back by itself, and runs none twice.',
+  },
+  'bus:two-writers': {
+    behavior:
+      'Of two that change one entry of a bucket at once, the later one looks again; neither loses what it wrote.',
   },
   'bus:discovery': { behavior: 'Workers answer $SRV discovery (ADR-32), so that `nats service` shows them.' },
   'bus:workers-share-load': { behavior: 'Two workers of one server both get calls.' },

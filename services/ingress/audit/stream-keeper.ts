@@ -1,5 +1,6 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import type { AuditMarks } from '../../../shared/bus/audit-marks.ts';
 import {
   type AuditStreamFacts,
   type AuditStreamNames,
@@ -31,7 +32,7 @@ export interface StreamKeeperOptions {
   readonly names: AuditStreamNames;
   readonly subjects: { readonly records: string; readonly checkpoints: string };
   /** In NATS, so that every ingress knows. */
-  readonly shared: StreamMarks;
+  readonly shared: Pick<AuditMarks, 'get' | 'first'>;
   /** In the data directory, so that a NATS that lost everything is noticed too. */
   readonly local: StreamMarks;
   readonly log: Logger;
@@ -76,13 +77,11 @@ export function createStreamKeeper(options: StreamKeeperOptions): StreamKeeper {
       ensure(names.checkpoints, subjects.checkpoints, checkpointLimits(limits()), checkpoints),
     ]);
     const { created } = made;
-    if (sharedMark !== undefined && sharedMark.created !== created)
+    if (sharedMark === undefined && localMark !== undefined && localMark.created !== created)
+      return missing(`the stream ${names.records} was deleted; this one was made at ${created}`);
+    const noted = sharedMark ?? (await shared.first({ created }));
+    if (noted.created !== created)
       return missing(`the stream ${names.records} is another one than before, made at ${created}`);
-    if (sharedMark === undefined) {
-      if (localMark !== undefined && localMark.created !== created)
-        return missing(`the stream ${names.records} was deleted; this one was made at ${created}`);
-      await shared.put({ created });
-    }
     if (localMark?.created !== created) {
       await local
         .put({ created })

@@ -1,8 +1,8 @@
 import { auditKeys } from '../../../../shared/audit/keys.ts';
 import { hmacLeaf } from '../../../../shared/audit/redact.ts';
 import { openClusterBucket } from '../../../../shared/bus/buckets.ts';
-import { clusterSecret } from '../../../../shared/bus/cluster-secret.ts';
-import { exitCode } from '../../../../shared/errors.ts';
+import { knownClusterSecret } from '../../../../shared/bus/cluster-secret.ts';
+import { exitCode, OperatorError } from '../../../../shared/errors.ts';
 import type { JsonValue } from '../../../../shared/mcp/json.ts';
 import type { CommonFlags } from '../../flags.ts';
 import { withAudit } from './with-audit.ts';
@@ -11,8 +11,13 @@ import { withAudit } from './with-audit.ts';
 export async function runAuditHmac(value: string, flags: CommonFlags): Promise<number> {
   const secret = await withAudit(flags, async ({ nc, config }) => {
     const bucket = await openClusterBucket(nc, config.nats.tenant);
-    return (await clusterSecret(bucket, config.cluster.secret)).secret;
+    return knownClusterSecret(bucket, config.cluster.secret);
   });
+  if (secret === undefined) {
+    throw new OperatorError(exitCode.usage, 'the cluster secret is not in NATS, and values were recorded with it', {
+      hint: 'set cluster.secret to what the ingresses have',
+    });
+  }
   const hmac = hmacLeaf(auditKeys(secret).hmac, leafOf(value));
   process.stdout.write(flags.json === true ? `${JSON.stringify({ hmac })}\n` : `${hmac}\n`);
   return exitCode.ok;

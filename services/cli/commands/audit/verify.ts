@@ -9,7 +9,7 @@ import { auditMarks } from '../../../../shared/bus/audit-marks.ts';
 import { readStream } from '../../../../shared/bus/audit-reader.ts';
 import { auditStreams } from '../../../../shared/bus/audit-stream.ts';
 import { openClusterBucket } from '../../../../shared/bus/buckets.ts';
-import { clusterSecret } from '../../../../shared/bus/cluster-secret.ts';
+import { knownClusterSecret } from '../../../../shared/bus/cluster-secret.ts';
 import { loadConfig } from '../../../../shared/config/load.ts';
 import { resolveRuntime } from '../../../../shared/config/runtime.ts';
 import type { Config } from '../../../../shared/config/schema.ts';
@@ -37,8 +37,7 @@ export async function runAuditVerify(flags: VerifyFlags): Promise<number> {
 
 async function verifyLive({ nc, names, config }: OpenAudit, flags: VerifyFlags): Promise<Verdict> {
   const bucket = await openClusterBucket(nc, config.nats.tenant);
-  const { secret } = await clusterSecret(bucket, config.cluster.secret);
-  const trustedKeys = flags.publicKey ?? keysOf(config, secret);
+  const secret = await knownClusterSecret(bucket, config.cluster.secret);
   const streams = await auditStreams(nc);
   const [records, signed, mark] = await Promise.all([
     streams.inspect(names.records),
@@ -50,6 +49,16 @@ async function verifyLive({ nc, names, config }: OpenAudit, flags: VerifyFlags):
   if (signed !== undefined) {
     for await (const { data } of readStream(nc, names.checkpoints))
       checkpoints.push(Buffer.from(data).toString('utf8'));
+  }
+  const trustedKeys = flags.publicKey ?? (secret === undefined ? [] : keysOf(config, secret));
+  if (checkpoints.length > 0 && trustedKeys.length === 0) {
+    throw new OperatorError(
+      exitCode.usage,
+      'nothing tells whose checkpoints these are: the cluster secret is not in NATS',
+      {
+        hint: 'set cluster.secret to what the ingresses have, or give --public-key',
+      },
+    );
   }
   const beginsLate = records !== undefined && records.maxAgeMs > 0;
   const damaged: Finding[] = [];
