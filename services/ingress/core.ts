@@ -4,13 +4,15 @@ import { openBuckets } from '../../shared/bus/buckets.ts';
 import { type Caller, createCaller } from '../../shared/bus/caller.ts';
 import { type BusAddress, connectBus } from '../../shared/bus/connect.ts';
 import { flushed } from '../../shared/bus/flush.ts';
+import { createInterest } from '../../shared/bus/interest.ts';
 import { createLimitShares } from '../../shared/bus/limit-shares.ts';
 import { type Pin, putPin } from '../../shared/bus/pins.ts';
-import { forgetServer } from '../../shared/bus/registry.ts';
+import { forgetServer } from '../../shared/bus/published-manifests.ts';
 import { createResourceEvents } from '../../shared/bus/resource-events.ts';
 import { createResourceInterest } from '../../shared/bus/resource-interest.ts';
 import { createBusSessions } from '../../shared/bus/sessions.ts';
 import { subjectsOf } from '../../shared/bus/subjects.ts';
+import { createTaskWatch, type TaskWatch } from '../../shared/bus/task-watch.ts';
 import { followUnsignedCalls } from '../../shared/bus/unsigned-calls.ts';
 import type { Config } from '../../shared/config/schema.ts';
 import { createProcessId } from '../../shared/ids.ts';
@@ -53,6 +55,7 @@ export interface Core {
   readonly dispatcher: Dispatcher;
   readonly sessions: SessionBus;
   readonly resources: ResourceWatch;
+  readonly tasks: TaskWatch;
   readonly sealer: Sealer;
   readonly limits: Limits;
   readonly handle: Handle;
@@ -111,7 +114,8 @@ export async function openCore({
     connected: () => caller.connected,
   });
   const sessions = createBusSessions<SessionState>({ nc: control, subjects, tenant, buckets, ingress: id, log });
-  const interest = createResourceInterest({ nc: control, subjects, buckets, ingress: id, log });
+  const interest = createInterest({ nc: control, subjects, buckets, ingress: id, log });
+  const tasks = createTaskWatch({ nc: control, subjects, interest });
   const resourceEvents = createResourceEvents({ nc: control, subjects, tenant, log });
   const limits = createLimits({
     config,
@@ -171,7 +175,8 @@ export async function openCore({
     caller,
     dispatcher,
     sessions,
-    resources: { ...resourceEvents, watch: interest.watch },
+    resources: { ...resourceEvents, watch: createResourceInterest(interest).watch },
+    tasks,
     sealer,
     limits,
     handle,
@@ -197,9 +202,11 @@ export async function openCore({
       limits.close();
       affinities.close();
       sessions.close();
+      tasks.close();
       interest.close();
       resourceEvents.close();
       followed.close();
+      secrets.close();
       await checks.close();
       await Promise.all([flushed(calls), flushed(control)]);
       await Promise.all([calls.close(), control.close()]);

@@ -76,6 +76,7 @@ export async function startIngress(options: IngressOptions): Promise<Ingress> {
     catalog,
     sessions: core.sessions,
     resources: core.resources,
+    tasks: core.tasks,
     sealer: core.sealer,
     log,
     config: () => config,

@@ -1,13 +1,14 @@
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createAnnouncer } from '../../shared/bus/announcer.ts';
 import type { WorkerBuckets } from '../../shared/bus/buckets.ts';
 import { type Admission, type CalleeAnswer, createCallee, type RunContext } from '../../shared/bus/callee.ts';
 import type { NatsConnection } from '../../shared/bus/connect.ts';
 import { answerDiscovery } from '../../shared/bus/discovery.ts';
 import { lineOf } from '../../shared/bus/limits.ts';
-import { createAnnouncer } from '../../shared/bus/registry.ts';
 import { followWantedResources, isAlone } from '../../shared/bus/resource-interest.ts';
 import type { Subjects } from '../../shared/bus/subjects.ts';
+import { followWantedTasks } from '../../shared/bus/task-watch.ts';
 import { createUnsignedCallReporter } from '../../shared/bus/unsigned-calls.ts';
 import type { ServerConfig } from '../../shared/config/schema.ts';
 import { createProcessId } from '../../shared/ids.ts';
@@ -89,6 +90,7 @@ export async function startInstance(options: InstanceOptions): Promise<Instance>
     events: {
       onManifest: (next) => onceOpen(() => void onManifest(next)),
       onResourceUpdated: (params) => onceOpen(() => wanted.updated(params)),
+      onTaskChanged: (taskId) => onceOpen(() => wantedTasks.changed(taskId)),
       onState: (next) => onceOpen(() => onState(next)),
     },
   });
@@ -119,6 +121,15 @@ export async function startInstance(options: InstanceOptions): Promise<Instance>
       // An upstream that is away takes them when it comes.
       if (state !== 'ready') await new Promise<void>((resolve) => whenReady.push(resolve));
     },
+  });
+  const wantedTasks = followWantedTasks({
+    nc: control,
+    subjects,
+    buckets,
+    log,
+    server,
+    instance: id,
+    onChange: (taskIds) => upstream.setWatchedTasks(taskIds),
   });
   const discovery = answerDiscovery(control, facts, () => ({
     requests: stats.requests,
@@ -215,6 +226,7 @@ export async function startInstance(options: InstanceOptions): Promise<Instance>
     const before = state;
     state = 'ready';
     for (const resolve of whenReady.splice(0)) resolve();
+    if (before === 'failed') wantedTasks.missed();
     if (before === 'failed') wanted.missed(wanted.uris());
     // An upstream may be ready before it is known what agents are subscribed to.
     else if (before === 'starting') void wanted.caughtUp.then(tellMissed);
@@ -277,6 +289,7 @@ export async function startInstance(options: InstanceOptions): Promise<Instance>
       announcer.beat();
       await callee.drain(graceMs);
       wanted.close();
+      wantedTasks.close();
       discovery.close();
       breaker.close();
       await upstream.close();

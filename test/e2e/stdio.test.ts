@@ -168,6 +168,20 @@ test('stdio - a wrong key is a JSON-RPC error with a hint, and exit code 3', asy
   assert.doesNotMatch(shim.logs.join('\n'), /tb_wrong/);
 });
 
+test('stdio - an initialize that its client cancels is answered, also when it is refused', async () => {
+  verifies('stdio:clean-stdout');
+  const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'raw', version: '1' } };
+  const cancelled = { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 7 } };
+  for (const key of ['tb_wrong', toolbus.ready.key]) {
+    await using shim = startShim({ ...at(), key });
+    const answer = shim.request('initialize', params, 7);
+    shim.write(cancelled);
+    const { error, result } = await answer;
+    assert.equal(error?.data?.['httpStatus'], key === 'tb_wrong' ? 401 : undefined);
+    assert.equal(result === undefined, key === 'tb_wrong');
+  }
+});
+
 test('stdio - a key file that is replaced is read again', async () => {
   const file = join(dir, 'key');
   writeFileSync(file, 'tb_old\n');

@@ -7,6 +7,7 @@ import { createLegacyEdge } from '../../services/ingress/http/legacy/edge.ts';
 import { createMemoryCluster } from '../../services/ingress/http/legacy/testing/memory-session-bus.ts';
 import { createModernEdge } from '../../services/ingress/http/modern/edge.ts';
 import { createPublicServer } from '../../services/ingress/http/server.ts';
+import { createMemoryTasks } from '../../services/ingress/http/testing/memory-tasks.ts';
 import { createMemoryUpdates } from '../../services/ingress/http/testing/memory-updates.ts';
 import { createHandle } from '../../services/ingress/methods/index.ts';
 import { type Config, configSchema } from '../../shared/config/schema.ts';
@@ -59,6 +60,7 @@ export async function startTestGateway(config: object, manifests: readonly Parti
     sealer,
     sessions: createMemoryCluster().join('PROPERTIES'),
     resources: createMemoryUpdates(new Set()),
+    tasks: createMemoryTasks(),
     log: pino({ level: 'silent' }),
     config: () => parsed,
     stopping: stopping.signal,

@@ -68,15 +68,17 @@ export function createLegacySide(options: SideOptions & { say(text: string): voi
     async request(message) {
       const { id, method, body } = message;
       const flight = inFlight.begin(id);
+      // A client must not cancel its `initialize` (2025-11-25, basic/utilities/cancellation): it is answered whatever the client says.
+      const mayCancel = method !== 'initialize';
       try {
-        if (method === 'initialize') return output.write(await session.open(body));
+        if (!mayCancel) return output.write(await session.open(body));
         const { response, own } = await session.post(body);
         if (response.status >= 300) return output.write(await link.refusal(id, response));
         session.remember(message);
         const { signal } = flight;
         await readResumable(link, response, { session: own, owed: new Set([id]), signal, onMessage: pass, drained });
       } catch (error) {
-        if (flight.signal.aborted) return;
+        if (mayCancel && flight.signal.aborted) return;
         output.write(
           error instanceof SessionRefused ? link.refusalOf(id, error.status, error.body) : link.failure(id, error),
         );

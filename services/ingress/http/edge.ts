@@ -4,6 +4,7 @@ import type { Asks } from '../../../shared/bus/asks.ts';
 import type { ResourceEvents } from '../../../shared/bus/resource-events.ts';
 import type { ResourceInterest } from '../../../shared/bus/resource-interest.ts';
 import type { BusStreamLog } from '../../../shared/bus/stream-log.ts';
+import type { TaskWatch } from '../../../shared/bus/task-watch.ts';
 import type { Config } from '../../../shared/config/schema.ts';
 import type { LogLevel, Principal } from '../../../shared/mcp/call.ts';
 import type { JsonObject } from '../../../shared/mcp/json.ts';
@@ -67,6 +68,7 @@ export interface EdgeDeps {
   readonly catalog: Catalog;
   readonly sessions: SessionBus;
   readonly resources: ResourceWatch;
+  readonly tasks: Omit<TaskWatch, 'close'>;
   readonly sealer: Sealer;
   readonly log: Logger;
   /** The configuration in force now. */

@@ -1,5 +1,5 @@
+import type { Watch } from '../../../shared/bus/interest.ts';
 import type { FeedPosition, ResourceUpdate } from '../../../shared/bus/resource-events.ts';
-import type { Watch } from '../../../shared/bus/resource-interest.ts';
 import type { Principal } from '../../../shared/mcp/call.ts';
 import type { JsonObject } from '../../../shared/mcp/json.ts';
 import type { Catalog } from '../catalog/catalog.ts';

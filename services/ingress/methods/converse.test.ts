@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { GatewayError } from '../../../shared/errors.ts';
+import { verifies } from '../../../test/requirements.ts';
 import { agent, manifestOf, statusOf, tool } from '../catalog/testing/fixtures.ts';
 import type { AgentRequest } from '../request.ts';
 import { errorIn, type Harness, harnessOf, requestOf, resultIn, resultOf } from './testing/harness.ts';
@@ -9,6 +10,10 @@ const manifests = [manifestOf('s', { tools: [tool('ask'), tool('other')] })];
 const config = { agents: { alice: { allow: ['s__*'] }, bob: { allow: ['s__*'] } } };
 const question = { resultType: 'input_required', inputRequests: { q: { method: 'elicitation/create' } } };
 const inputResponses = { q: { action: 'accept' } };
+const tasking = {
+  protocolVersion: '2026-07-28',
+  capabilities: { extensions: { 'io.modelcontextprotocol/tasks': {} } },
+};
 const asked = { name: 's__ask', arguments: { x: 1 } };
 
 function call(params: object, parts: Partial<AgentRequest> = {}): AgentRequest {
@@ -128,7 +133,7 @@ test('tasks - the id leads every later request to the worker that has it, for it
   assert.equal(started.status, 'working');
   assert.notEqual(taskId, 'task-1');
   it.answer = () => resultOf({ taskId: 'task-1', status: 'completed', result: {} });
-  const request = requestOf('tasks/get', { taskId }, { principal: agent('alice') });
+  const request = requestOf('tasks/get', { taskId }, { principal: agent('alice'), agent: tasking });
   assert.deepEqual(resultIn(await it.handle(request)), { taskId, status: 'completed', result: {} });
   const asks = it.calls[1];
   assert.deepEqual(
@@ -137,8 +142,39 @@ test('tasks - the id leads every later request to the worker that has it, for it
   );
   const stolen = { ...request, principal: agent('bob') };
   assert.equal(errorIn(await it.handle(stolen)).code, -32602);
-  assert.equal(errorIn(await it.handle(requestOf('tasks/cancel', { taskId: 'task-1' }))).code, -32602);
+  assert.equal(
+    errorIn(await it.handle(requestOf('tasks/cancel', { taskId: 'task-1' }, { agent: tasking }))).code,
+    -32602,
+  );
   assert.equal(it.calls.length, 2);
+});
+
+test('tasks - who has not declared the extension is told so, and older revisions have no such methods', async () => {
+  verifies('tasks:legacy');
+  const it = harnessOf(config, manifests);
+  for (const method of ['tasks/get', 'tasks/update', 'tasks/cancel']) {
+    const without = { protocolVersion: '2026-07-28', capabilities: {} };
+    const refused = errorIn(await it.handle(requestOf(method, { taskId: 'x' }, { agent: without })));
+    assert.equal(refused.code, -32021);
+    assert.deepEqual(refused.data, { requiredCapabilities: tasking.capabilities });
+    const old = { protocolVersion: '2025-11-25', capabilities: tasking.capabilities };
+    assert.equal(errorIn(await it.handle(requestOf(method, { taskId: 'x' }, { agent: old }))).code, -32601);
+  }
+  for (const method of ['tasks/result', 'tasks/list']) {
+    assert.equal(errorIn(await it.handle(requestOf(method, {}, { agent: tasking }))).code, -32601);
+  }
+  assert.equal(it.calls.length, 0);
+});
+
+test('tasks - a URL that no agent may see is not passed on', async () => {
+  const it = harnessOf(config, manifests);
+  it.answer = () => resultOf({ resultType: 'task', taskId: 'task-1', status: 'working' });
+  const { taskId } = resultIn(await it.handle(call(asked)));
+  const params = { mode: 'url', url: 'javascript:alert(1)', message: 'open it' };
+  const inputRequests = { q: { method: 'elicitation/create', params } };
+  it.answer = () => resultOf({ taskId: 'task-1', status: 'input_required', inputRequests });
+  const request = requestOf('tasks/get', { taskId: taskId ?? null }, { principal: agent('alice'), agent: tasking });
+  await assert.rejects(it.handle(request), { reason: 'bad_upstream_output', executed: 'yes' });
 });
 
 test('results - what is no JSON where it must be read is bad upstream output', async () => {

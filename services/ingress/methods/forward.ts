@@ -53,7 +53,7 @@ export function asAnswer(reply: Reply): AgentReply {
 }
 
 /** An instance that is known to be gone cannot be asked; without heartbeats nothing is known. */
-export function isGone(server: string, instance: string, { catalog }: MethodDeps): boolean {
+export function isGone(server: string, instance: string, { catalog }: Pick<MethodDeps, 'catalog'>): boolean {
   const live = catalog.instances(server);
   return live.length > 0 && !live.some((status) => status.instance === instance);
 }

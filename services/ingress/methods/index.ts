@@ -24,7 +24,6 @@ const methods: ReadonlyMap<string, Method> = new Map([
   ['tasks/get', onTask],
   ['tasks/update', onTask],
   ['tasks/cancel', onTask],
-  ['tasks/result', onTask],
 ]);
 
 /** They show what more scope would permit; its call then says which (specification, basic/authorization, "Scope Challenge Handling"). */

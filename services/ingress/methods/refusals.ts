@@ -1,4 +1,4 @@
-import type { JsonValue } from '../../../shared/mcp/json.ts';
+import type { JsonObject, JsonValue } from '../../../shared/mcp/json.ts';
 import { rpcCode } from '../../../shared/mcp/json-rpc.ts';
 import { definitionChanged } from '../catalog/withheld.ts';
 import type { AgentReply } from '../request.ts';
@@ -16,6 +16,13 @@ export function invalidParams(message: string, data?: JsonValue, refused = 'inva
 export function methodNotFound(method: string): AgentReply {
   const error = { code: rpcCode.methodNotFound, message: `Method not found: ${echo(method)}` };
   return { kind: 'error', error, refused: 'unknown_method' };
+}
+
+/** The agent would have to declare these capabilities (2026-07-28, basic/index). */
+export function missingCapability(requiredCapabilities: JsonObject): AgentReply {
+  const message = 'Missing required client capability';
+  const error = { code: rpcCode.missingClientCapability, message, data: { requiredCapabilities } };
+  return { kind: 'error', error, refused: 'missing_capability' };
 }
 
 /** The same for a tool that does not exist and for one this agent may not use: the answer must not tell them apart. */

@@ -15,6 +15,7 @@ const notForwarded = new Set([
   'resources/unsubscribe',
   'subscriptions/listen',
   'tasks/list',
+  'tasks/result',
   'sampling/createMessage',
   'elicitation/create',
   'roots/list',

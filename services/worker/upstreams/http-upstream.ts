@@ -49,6 +49,7 @@ export function openHttpUpstream(options: OpenUpstreamOptions, url: string): Ups
     return session;
   });
   let subscriptions: ReadonlySet<string> = new Set();
+  let watchedTasks: ReadonlySet<string> = new Set();
   let contact: Contact | undefined;
   let timer: NodeJS.Timeout | undefined;
   let connecting = false;
@@ -61,6 +62,7 @@ export function openHttpUpstream(options: OpenUpstreamOptions, url: string): Ups
   const sessionEvents = {
     onListChanged: keeper.changed,
     onResourceUpdated: (params: Parameters<typeof events.onResourceUpdated>[0]) => events.onResourceUpdated(params),
+    onTaskChanged: (taskId: string) => events.onTaskChanged(taskId),
   };
 
   async function connect(): Promise<void> {
@@ -80,6 +82,7 @@ export function openHttpUpstream(options: OpenUpstreamOptions, url: string): Ups
       reachable = true;
       backoff.reset();
       if (subscriptions.size > 0) void first?.setResourceSubscriptions(subscriptions);
+      if (watchedTasks.size > 0) void contact.modern?.setWatchedTasks(watchedTasks);
       log.info({ server: name, transport: contact.transport, eras: contact.eras }, 'upstream ready');
       events.onState({ state: 'ready' });
     } catch (error) {
@@ -268,6 +271,10 @@ export function openHttpUpstream(options: OpenUpstreamOptions, url: string): Ups
     async setResourceSubscriptions(uris) {
       subscriptions = new Set(uris);
       await (contact?.modern ?? contact?.legacy)?.setResourceSubscriptions(subscriptions);
+    },
+    async setWatchedTasks(taskIds) {
+      watchedTasks = new Set(taskIds);
+      await contact?.modern?.setWatchedTasks(watchedTasks);
     },
     async close() {
       if (closed) return;

@@ -11,6 +11,7 @@ import type {
 import type { Membership } from '../../../shared/short-lived.ts';
 import { abortError } from './abort.ts';
 import type { HeldCalls } from './held-calls.ts';
+import type { LateTasks } from './late-tasks.ts';
 import { blame, legacyAnswer, legacyParams } from './legacy-answers.ts';
 import { limits } from './limits.ts';
 import { forCall, progressFor } from './notifications.ts';
@@ -24,6 +25,10 @@ export interface LegacyCallOptions {
   readonly held: HeldCalls;
   /** The server runs this tool as a task only (2025-11-25, basic/utilities/tasks); the call waits for its end. */
   readonly asTask: boolean;
+  /** Where it is waited for the task of a call that was given up. */
+  readonly late: LateTasks;
+  /** Asks the server to end a task that nobody waits for. */
+  cancelTask(taskId: string): void;
   /** The upstream is done with it: it answered, or it was told that nobody waits (`gaveUp`). */
   onDone(how: 'answered' | 'gaveUp'): void;
 }
@@ -144,6 +149,11 @@ export class LegacyCall implements Waiter {
     return false;
   }
 
+  /** The upstream does its work as a task whose name it has not told yet. */
+  get awaitsTask(): boolean {
+    return this.hooks.asTask && this.task === undefined && !this.done;
+  }
+
   /** True for the call that this task of the upstream does the work of. */
   runsAs(task: string): boolean {
     return this.task === task;
@@ -218,11 +228,21 @@ export class LegacyCall implements Waiter {
     if (this.park !== undefined) this.hooks.held.drop(this.park);
     clearTimeout(this.expiry);
     if (this.id !== 0 && this.ending === undefined) {
-      if (this.task === undefined) this.peer.notify('notifications/cancelled', { requestId: this.id });
-      else this.peer.request('tasks/cancel', { taskId: this.task }, { timeoutMs: limits.listMs }).catch(() => {});
-      this.peer.forget(this.id);
+      this.tellUpstream();
     }
     this.finish('gaveUp');
+  }
+
+  /** 2025-11-25, basic/utilities/cancellation: what is done as a task is cancelled by `tasks/cancel`, and by nothing else. */
+  private tellUpstream(): void {
+    const { peer, id, task, hooks } = this;
+    if (this.awaitsTask) {
+      hooks.late.expect(id, { taskIn, cancel: hooks.cancelTask });
+      return;
+    }
+    if (task === undefined) peer.notify('notifications/cancelled', { requestId: id });
+    else hooks.cancelTask(task);
+    peer.forget(id);
   }
 
   private finish(how: 'answered' | 'gaveUp'): void {

@@ -5,6 +5,7 @@ import type { JsonRpcNotification, JsonRpcRequest, RpcError } from '../../../sha
 import { isLegacyRevision, latestLegacy } from '../../../shared/mcp/revisions.ts';
 import { CallLease } from './call-lease.ts';
 import type { HeldCalls } from './held-calls.ts';
+import { createLateTasks, LateTask } from './late-tasks.ts';
 import { refusedUrls } from './legacy-answers.ts';
 import { LegacyCall } from './legacy-call.ts';
 import { limits } from './limits.ts';
@@ -59,6 +60,9 @@ export async function initialize(
 export function openLegacySession(options: LegacySessionOptions, introduction: Introduction): LegacySession {
   const { peer, events, held } = options;
   const lease = new CallLease(peer, options.shared);
+  const late = createLateTasks(peer, limits.lateTaskMs);
+  /** Ids of tasks that nobody waits for, oldest first; what they still ask must reach no other agent. */
+  const cancelled = new Set<string>();
   const subscribed = new Set<string>();
   const startedAt = performance.now();
   let hasListedRoots = false;
@@ -89,6 +93,22 @@ export function openLegacySession(options: LegacySessionOptions, introduction: I
     return task === undefined ? undefined : lease.find((call) => call.runsAs(task));
   }
 
+  /** True for what a call that was given up, or its task, still asks or tells: it must not reach the agent of another call. */
+  function isAbandoned(origin: Waiter | undefined, params: JsonObject | undefined): boolean {
+    if (origin instanceof LateTask) return true;
+    const task = relatedTask(params);
+    if (task === undefined) return false;
+    // The name of a task may come after its first question.
+    return cancelled.has(task) || lease.find((call) => call.awaitsTask) === undefined;
+  }
+
+  function cancelTask(taskId: string): void {
+    cancelled.add(taskId);
+    const [oldest] = cancelled;
+    if (cancelled.size > limits.lateTasks && oldest !== undefined) cancelled.delete(oldest);
+    request('tasks/cancel', { taskId }, limits.listMs).catch(() => {});
+  }
+
   function onRequest(asked: JsonRpcRequest, origin: Waiter | undefined): void {
     if (asked.method === 'ping') {
       peer.respond(asked.id, {});
@@ -100,6 +120,7 @@ export function openLegacySession(options: LegacySessionOptions, introduction: I
     }
     const owner = ownerOf(origin, asked.params);
     if (owner !== undefined) owner.ask(asked);
+    else if (isAbandoned(origin, asked.params)) peer.refuse(asked.id, 'nobody waits for this any more');
     else if (asked.method === 'roots/list' && isServersOwn()) peer.respond(asked.id, { roots: [] });
     else lease.question(asked);
   }
@@ -129,7 +150,9 @@ export function openLegacySession(options: LegacySessionOptions, introduction: I
       return;
     }
     // What names no call is certain only while there is just one.
-    (ownerOf(origin, params) ?? lease.sole)?.onNotification(notification);
+    const owner = ownerOf(origin, params);
+    if (owner !== undefined) owner.onNotification(notification);
+    else if (!isAbandoned(origin, params)) lease.sole?.onNotification(notification);
   }
 
   function run(call: Call, callOptions: UpstreamCallOptions): Promise<UpstreamAnswer> {
@@ -138,6 +161,8 @@ export function openLegacySession(options: LegacySessionOptions, introduction: I
         peer,
         call,
         held,
+        late,
+        cancelTask,
         asTask: call.method === 'tools/call' && call.target !== undefined && options.needsTask(call.target),
         onDone: (how) => lease.ended(running, how),
       });
@@ -176,6 +201,7 @@ export function openLegacySession(options: LegacySessionOptions, introduction: I
       return lease.admits(call) ? run(call, callOptions) : inTurn(call, callOptions);
     },
     setResourceSubscriptions,
+    setWatchedTasks: async () => {},
     close: () => peer.close(),
   };
 }

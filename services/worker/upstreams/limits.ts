@@ -17,6 +17,8 @@ export const limits = {
   handshakeMs: 60_000,
   httpHandshakeMs: 15_000,
   listMs: 30_000,
+  /** To ask for the state of a task that agents want to be told of. */
+  taskMs: 10_000,
   /** Waiting for questions that arrive together. */
   questionGatherMs: 5,
   /** After a legacy handshake: what a server asks in that time is for itself, unless it comes on a call's own stream. */
@@ -27,6 +29,12 @@ export const limits = {
   sideBySideMs: 1_000,
   /** A question that could be several calls' is refused after this time. */
   unclaimedMs: 5_000,
+  /** Requests of one session that were given up and whose answer may still be a task. */
+  lateTasks: 256,
+  /** A task that is announced later than this after its call was given up is not cancelled. */
+  lateTaskMs: 60_000,
+  /** Over HTTP to close the request is to cancel it, which must not wait long for the id of a task. */
+  lateHttpTaskMs: 2_000,
   listChangedDebounceMs: 50,
   closeMs: 5_000,
   /** A server is told that its session is over; whether it listens is its own affair. */

@@ -9,15 +9,19 @@ import {
 } from '../../../shared/mcp/json-rpc.ts';
 import type { HeaderParam } from '../../../shared/mcp/mcp-headers.ts';
 import { metaKey } from '../../../shared/mcp/meta.ts';
+import { hasTasks, takesTasks, tasksRequired } from '../../../shared/mcp/tasks.ts';
 import { type Membership, ShortLivedSet } from '../../../shared/short-lived.ts';
 import { abortError } from './abort.ts';
+import { createLateTasks, LateTask } from './late-tasks.ts';
+import { limits } from './limits.ts';
 import { createListener } from './listen.ts';
 import { addParamHeaders, modernHeaders, modernParams } from './modern-request.ts';
 import { changedList, forCall, progressFor } from './notifications.ts';
 import type { Outcome, Peer, Waiter } from './peer.ts';
 import { resultText } from './result-text.ts';
 import type { Introduction, Session, SessionEvents } from './session.ts';
-import { callWithoutTasks, takesTasks } from './task-runner.ts';
+import { createTaskFollower } from './task-follower.ts';
+import { callWithoutTasks, cancelTask, taskIn } from './task-runner.ts';
 import type { UpstreamAnswer, UpstreamCallOptions } from './upstream.ts';
 
 export interface ModernSessionOptions {
@@ -47,6 +51,10 @@ export function openModernSession(options: ModernSessionOptions): Session {
     [metaKey.clientCapabilities]: {},
     [metaKey.clientInfo]: gateway,
   };
+  const taskEnvelope: JsonObject = {
+    ...envelope,
+    [metaKey.clientCapabilities]: tasksRequired,
+  };
   const headersOf = (method: string, params: JsonObject) =>
     transport === 'http' ? modernHeaders(method, params, protocolVersion) : undefined;
 
@@ -55,16 +63,41 @@ export function openModernSession(options: ModernSessionOptions): Session {
     peer.forget(id);
   };
 
+  const late = createLateTasks(peer, transport === 'http' ? limits.lateHttpTaskMs : limits.lateTaskMs);
+  const giveUp = (id: number, call: Call) => {
+    // Over HTTP the request is kept open, and its cancellation put off, only where it may be answered with a task.
+    const mayBeTask = transport === 'stdio' || (hasTasks(introduction.capabilities) && takesTasks(call.agent));
+    if (call.method !== 'tools/call' || !mayBeTask) return cancel(id);
+    if (transport === 'stdio') peer.notify('notifications/cancelled', { requestId: id });
+    const bare: Call = { ...call, params: {}, headers: {} };
+    late.expect(id, { taskIn, cancel: (taskId) => cancelTask(taskId, bare, plain) });
+  };
+
   const listener = createListener({
     introduction,
     onMissedChanges: (kind) => events.onListChanged(kind),
+    onMissedTasks: () => follower.missed(),
     onUnreachable: options.onUnreachable,
     open: (notifications, waiter) => {
       const id = peer.mintId();
-      const params = { notifications, _meta: envelope };
+      const params = { notifications, _meta: 'taskIds' in notifications ? taskEnvelope : envelope };
       peer.send(id, 'subscriptions/listen', params, waiter, headersOf('subscriptions/listen', params));
       return { id, close: () => cancel(id) };
     },
+  });
+
+  const ownRequest = (method: string, params: JsonObject, timeoutMs: number, meta: JsonObject): Promise<Outcome> => {
+    const own = params['_meta'];
+    const full = { ...params, _meta: { ...(isJsonObject(own) && own), ...meta } };
+    const headers = headersOf(method, params);
+    return peer.request(method, full, { timeoutMs, ...(headers !== undefined && { headers }) });
+  };
+
+  const follower = createTaskFollower({
+    ask: (taskId) => ownRequest('tasks/get', { taskId }, limits.taskMs, taskEnvelope),
+    listen: (taskIds) => listener.setTasks(taskIds),
+    told: () => listener.toldTasks(),
+    onChanged: (taskId) => events.onTaskChanged(taskId),
   });
 
   peer.listen({
@@ -75,11 +108,14 @@ export function openModernSession(options: ModernSessionOptions): Session {
       const kind = changedList(method);
       if (kind !== undefined) return events.onListChanged(kind);
       if (method === 'notifications/resources/updated') return events.onResourceUpdated(withoutSubscription(params));
+      if (method === 'notifications/tasks') return follower.notified(params);
       if (method === 'notifications/subscriptions/acknowledged') return listener.acknowledged(params, origin);
+      if (origin instanceof LateTask) return;
       const call = origin instanceof ModernCall ? origin : running.size === 1 ? running.oldest : undefined;
       call?.onNotification(notification);
     },
     onClosed(error) {
+      follower.close();
       listener.close();
       options.onClosed(error);
     },
@@ -166,7 +202,7 @@ export function openModernSession(options: ModernSessionOptions): Session {
 
     private readonly onAbort = (): void => {
       this.settle(() => {
-        cancel(this.id);
+        giveUp(this.id, this.call);
         this.reject(abortError(this.options.signal, 'unknown'));
       });
     };
@@ -198,14 +234,11 @@ export function openModernSession(options: ModernSessionOptions): Session {
       call.method !== 'tools/call' || takesTasks(call.agent)
         ? plain(call, callOptions)
         : callWithoutTasks(call, callOptions, plain),
-    request(method, params, timeoutMs): Promise<Outcome> {
-      const own = params['_meta'];
-      const full = { ...params, _meta: { ...(isJsonObject(own) && own), ...envelope } };
-      const headers = headersOf(method, params);
-      return peer.request(method, full, { timeoutMs, ...(headers !== undefined && { headers }) });
-    },
+    request: (method, params, timeoutMs) => ownRequest(method, params, timeoutMs, envelope),
     setResourceSubscriptions: (uris) => listener.setResources(uris),
+    setWatchedTasks: (taskIds) => follower.set(taskIds),
     async close() {
+      follower.close();
       listener.close();
       await peer.close();
     },

@@ -118,6 +118,13 @@ export class Peer implements Receiver {
     this.connection?.established(protocolVersion);
   }
 
+  /** Somebody else waits for this request from now on. False when nobody did: it was answered, lost or forgotten. */
+  handOver(id: number, waiter: Waiter): boolean {
+    if (!this.waiting.has(id)) return false;
+    this.waiting.set(id, waiter);
+    return true;
+  }
+
   /** Nobody waits for this request any more; a late answer is a stray. */
   forget(id: number): void {
     if (this.waiting.delete(id)) this.connection?.drop(id);

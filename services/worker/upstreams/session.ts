@@ -19,6 +19,8 @@ export type ListKind = 'tools' | 'prompts' | 'resources';
 export interface SessionEvents {
   onListChanged(kind: ListKind): void;
   onResourceUpdated(params: JsonObject): void;
+  /** A task of the extension that is watched is not what it was. */
+  onTaskChanged(taskId: string): void;
 }
 
 /** One conversation with an upstream in one era. */
@@ -29,5 +31,7 @@ export interface Session {
   /** A request of our own, such as a list. Rejects with a GatewayError. */
   request(method: string, params: JsonObject, timeoutMs: number): Promise<Outcome>;
   setResourceSubscriptions(uris: ReadonlySet<string>): Promise<void>;
+  /** Watches these tasks of the extension and no others. Before 2026-07-28 there are none. */
+  setWatchedTasks(taskIds: ReadonlySet<string>): Promise<void>;
   close(): Promise<void>;
 }

@@ -44,6 +44,7 @@ export function openStdioUpstream(options: OpenUpstreamOptions): Upstream {
   const held = new HeldCalls();
   const ends: number[] = [];
   let subscriptions: ReadonlySet<string> = new Set();
+  let watchedTasks: ReadonlySet<string> = new Set();
   let run: Run | undefined;
   let opened: Opened | undefined;
   let timer: NodeJS.Timeout | undefined;
@@ -68,6 +69,7 @@ export function openStdioUpstream(options: OpenUpstreamOptions): Upstream {
       await keeper.discover(session, [session.era]);
       if (closed || run !== mine || opened?.session !== session) return;
       if (subscriptions.size > 0) void session.setResourceSubscriptions(subscriptions);
+      if (watchedTasks.size > 0) void session.setWatchedTasks(watchedTasks);
       log.info({ server: name, childPid: mine.child.pid, era: session.era }, 'upstream ready');
       events.onState({ state: 'ready' });
     } catch (error) {
@@ -179,6 +181,7 @@ export function openStdioUpstream(options: OpenUpstreamOptions): Upstream {
   const sessionEvents = {
     onListChanged: keeper.changed,
     onResourceUpdated: (params: Parameters<typeof events.onResourceUpdated>[0]) => events.onResourceUpdated(params),
+    onTaskChanged: (taskId: string) => events.onTaskChanged(taskId),
   };
 
   function onClosed(error: GatewayError, mine: Run): void {
@@ -231,6 +234,10 @@ export function openStdioUpstream(options: OpenUpstreamOptions): Upstream {
     async setResourceSubscriptions(uris) {
       subscriptions = new Set(uris);
       await opened?.session.setResourceSubscriptions(subscriptions);
+    },
+    async setWatchedTasks(taskIds) {
+      watchedTasks = new Set(taskIds);
+      await opened?.session.setWatchedTasks(watchedTasks);
     },
     async close() {
       if (closed) return;

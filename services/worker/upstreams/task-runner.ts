@@ -3,20 +3,16 @@ import { GatewayError } from '../../../shared/errors.ts';
 import type { AgentContext, Call } from '../../../shared/mcp/call.ts';
 import { isJsonObject, type JsonObject } from '../../../shared/mcp/json.ts';
 import { type RpcError, rpcCode } from '../../../shared/mcp/json-rpc.ts';
-import { isModernRevision } from '../../../shared/mcp/revisions.ts';
+import { tasksExtension } from '../../../shared/mcp/tasks.ts';
 import { abortError } from './abort.ts';
 import type { UpstreamAnswer, UpstreamCallOptions } from './upstream.ts';
-
-/** The extension of 2026-07-28 (ext-tasks). */
-export const tasksExtension = 'io.modelcontextprotocol/tasks';
 
 /** Makes one call, and nothing else. */
 export type PlainCall = (call: Call, options: UpstreamCallOptions) => Promise<UpstreamAnswer>;
 
-/** True for an agent that can take a task for an answer. */
-export function takesTasks({ protocolVersion, capabilities }: AgentContext): boolean {
-  const { extensions } = capabilities;
-  return isModernRevision(protocolVersion) && isJsonObject(extensions) && isJsonObject(extensions[tasksExtension]);
+/** The id of the task that a result is; undefined for every other result. */
+export function taskIn({ resultType, taskId }: JsonObject): string | undefined {
+  return resultType === 'task' && typeof taskId === 'string' ? taskId : undefined;
 }
 
 /**
@@ -38,34 +34,48 @@ export async function callWithoutTasks(
     return follow(taskId, answer.result, bare, options, plain);
   }
   const { inputResponses = {} } = call.params;
-  const updated = await plain(taskCall(bare, 'tasks/update', task, { inputResponses }), options);
+  const updated = await cancelledWith(task, bare, options, plain, () =>
+    plain(taskCall(bare, 'tasks/update', task, { inputResponses }), options),
+  );
   return updated.kind === 'error' ? updated : follow(task, {}, bare, options, plain);
 }
 
 const firstPollMs = 250;
 const minPollMs = 100;
 const maxPollMs = 10_000;
+const cancelMs = 10_000;
 
-async function follow(
+function follow(
   taskId: string,
   seed: JsonObject,
   call: Call,
   options: UpstreamCallOptions,
   plain: PlainCall,
 ): Promise<UpstreamAnswer> {
-  const { signal } = options;
-  let state = seed;
-  try {
-    for (;;) {
-      await sleep(pollMs(state), signal);
+  return cancelledWith(taskId, call, options, plain, async () => {
+    for (let state = seed; ; ) {
+      await sleep(pollMs(state), options.signal);
       const answer = await plain(taskCall(call, 'tasks/get', taskId), options);
       if (answer.kind === 'error') return answer;
       state = answer.result;
       const settled = settledAnswer(taskId, state);
       if (settled !== undefined) return settled;
     }
+  });
+}
+
+/** A task whose agent leaves meanwhile is of no use to anybody. */
+async function cancelledWith(
+  taskId: string,
+  call: Call,
+  { signal }: UpstreamCallOptions,
+  plain: PlainCall,
+  run: () => Promise<UpstreamAnswer>,
+): Promise<UpstreamAnswer> {
+  try {
+    return await run();
   } catch (error) {
-    if (signal.aborted) void cancel(taskId, call, plain);
+    if (signal.aborted) cancelTask(taskId, call, plain);
     throw error;
   }
 }
@@ -98,10 +108,10 @@ function settledAnswer(
   }
 }
 
-/** A task whose agent has left is of no use to anybody. */
-async function cancel(taskId: string, call: Call, plain: PlainCall): Promise<void> {
-  const signal = AbortSignal.timeout(maxPollMs);
-  await plain(taskCall(call, 'tasks/cancel', taskId), { signal, onNotification() {} }).catch(() => {});
+/** Asks the server once to end a task, on behalf of the agent of the call that became it. */
+export function cancelTask(taskId: string, call: Call, plain: PlainCall): void {
+  const signal = AbortSignal.timeout(cancelMs);
+  plain(taskCall(call, 'tasks/cancel', taskId), { signal, onNotification() {} }).catch(() => {});
 }
 
 function taskCall(call: Call, method: string, taskId: string, more: JsonObject = {}): Call {

@@ -15,6 +15,8 @@ export interface UpstreamEvents {
   onManifest(manifest: Manifest): void;
   /** The resource with the server's own URI changed, and somebody subscribed to it. */
   onResourceUpdated(params: JsonObject): void;
+  /** A task that somebody watches is not what it was, by the server's own id. */
+  onTaskChanged(taskId: string): void;
   /** The connection is up (`undefined`) or is down with a cause that may be shown to operators. */
   onState(state: UpstreamState): void;
 }
@@ -49,6 +51,8 @@ export interface Upstream {
   abandon(park: string): void;
   /** Makes the upstream's subscriptions equal to this set of its own URIs. */
   setResourceSubscriptions(uris: ReadonlySet<string>): Promise<void>;
+  /** Makes the tasks whose changes the upstream tells of equal to this set of its own ids. */
+  setWatchedTasks(taskIds: ReadonlySet<string>): Promise<void>;
   /** Ends the child, the session and every stream; waits at most 5 s for the child. */
   close(): Promise<void>;
 }

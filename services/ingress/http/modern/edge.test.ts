@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import http from 'node:http';
 import test from 'node:test';
 import { toAbortSignal } from '../../../../shared/cancellation.ts';
 import { GatewayError } from '../../../../shared/errors.ts';
 import { metaKey } from '../../../../shared/mcp/meta.ts';
+import { until } from '../../../../test/helpers/until.ts';
+import { verifies } from '../../../../test/requirements.ts';
 import type { AgentReply } from '../../request.ts';
 import { startTestServer } from '../testing/public-server.ts';
 import { eventsOf, modern, open, send, sendBytes } from '../testing/raw-http.ts';
@@ -198,6 +201,27 @@ test('modern edge - refuses new calls while stopping', async () => {
   assert.equal(answer.status, 503);
   assert.equal(JSON.parse(answer.body).error.data.reason, 'shutting_down');
   assert.equal(server.requests.length, 0);
+});
+
+test('modern edge - a task whose agent leaves before it can read of it is cancelled', async () => {
+  verifies('tasks:abandoned');
+  await using server = await startTestServer({
+    async handle({ method, signal }) {
+      if (method !== 'tools/call') return ok;
+      // As late as can be: the task is known here, and its agent is gone.
+      if (!signal.aborted) await new Promise<void>((resolve) => signal.addEventListener('abort', resolve));
+      return { kind: 'result', resultType: 'task', body: '{"resultType":"task","taskId":"sealed"}' };
+    },
+  });
+  const request = http.request({ port: server.port, path: '/mcp', method: 'POST', headers: call().headers });
+  request.on('error', () => undefined);
+  request.end(call().body);
+  await until('the call', () => server.requests[0]);
+  request.destroy();
+  const cancelling = await until('the cancellation', () => server.requests[1]);
+  assert.deepEqual([cancelling.method, cancelling.params], ['tasks/cancel', { taskId: 'sealed' }]);
+  assert.equal(cancelling.signal.aborted, false);
+  assert.notEqual(cancelling.callId, server.requests[0]?.callId);
 });
 
 test('modern edge - HTTP/1.0 gets its stream without trailers', async () => {

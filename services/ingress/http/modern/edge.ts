@@ -16,6 +16,7 @@ import { createHeaderParams, forwardedHeaders } from './headers.ts';
 import { climb, climbNotification } from './ladder.ts';
 import { createListen } from './listen.ts';
 import { type Refusal, statusOf } from './refusal.ts';
+import { cancelUnclaimed } from './unclaimed-task.ts';
 
 /** The edge for 2026-07-28: checks a request, hands it to `deps.handle`, writes the answer. Keeps nothing between requests. */
 export function createModernEdge(deps: EdgeDeps): ModernEdge {
@@ -23,7 +24,7 @@ export function createModernEdge(deps: EdgeDeps): ModernEdge {
   const headerParams = createHeaderParams();
   const discover = createDiscover();
   const keepAlive = createKeepAlive(deps.stopping);
-  const listen = createListen(deps, keepAlive);
+  const listen = createListen({ deps, keepAlive, nextCallId });
 
   return {
     async post(exchange, body) {
@@ -50,7 +51,7 @@ export function createModernEdge(deps: EdgeDeps): ModernEdge {
     if (view === undefined) return refuse(exchange, id, unknownEndpoint);
     const checked = climb(req.headers, method, params, view, headerParams);
     if ('error' in checked) return refuse(exchange, id, checked);
-    if (method === 'subscriptions/listen' && !deps.stopping.aborted) return listen(exchange, id, checked.params, view);
+    if (method === 'subscriptions/listen' && !deps.stopping.aborted) return listen(exchange, id, checked, view);
 
     const answer = createAnswer(res, id, req.headers.accept, exchange.receivedAt, keepAlive);
     if (method === 'server/discover') return answer.result(discover(view));
@@ -94,7 +95,10 @@ export function createModernEdge(deps: EdgeDeps): ModernEdge {
       if (deps.stopping.aborted) throw new GatewayError('shutting_down', 'toolbus is shutting down');
       const reply = await deps.handle(request);
       answered = true;
-      if (reply.kind === 'result') answer.result(reply);
+      if (gone.signal.aborted) {
+        const cancelling = cancelUnclaimed(request, reply, nextCallId());
+        if (cancelling !== undefined) await deps.handle(cancelling);
+      } else if (reply.kind === 'result') answer.result(reply);
       else answer.error(reply.error, statusOf(reply.error.code), reply.timing);
     } catch (error) {
       answered = true;

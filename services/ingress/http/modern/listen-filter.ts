@@ -10,6 +10,8 @@ export type SubscriptionFilter = {
   promptsListChanged?: boolean;
   resourcesListChanged?: boolean;
   resourceSubscriptions?: string[];
+  /** Of the tasks extension. */
+  taskIds?: string[];
 };
 
 /** A resource to be watched: the agent's URI and where it leads. */
@@ -24,6 +26,7 @@ export interface Honoured {
   readonly resources: readonly WatchedResource[];
 }
 
+const lists = ['resourceSubscriptions', 'taskIds'] as const;
 const flags = ['toolsListChanged', 'promptsListChanged', 'resourcesListChanged'] as const;
 
 /** The filter of a request; undefined when it is none. Unknown members are ignored. */
@@ -36,14 +39,19 @@ export function readFilter(value: JsonValue | undefined): SubscriptionFilter | u
     if (typeof wanted !== 'boolean') return undefined;
     filter[flag] = wanted;
   }
-  const uris = value['resourceSubscriptions'];
-  if (uris === undefined) return filter;
-  if (!Array.isArray(uris) || !uris.every((uri) => typeof uri === 'string')) return undefined;
-  filter.resourceSubscriptions = uris;
+  for (const list of lists) {
+    const wanted = value[list];
+    if (wanted === undefined) continue;
+    if (!Array.isArray(wanted) || !wanted.every((one) => typeof one === 'string')) return undefined;
+    filter[list] = wanted;
+  }
   return filter;
 }
 
-/** The part of a filter that this view can deliver: kinds whose servers announce changes, resources that lead somewhere. */
+/**
+ * The part of a filter that this view can deliver: kinds whose servers announce changes, resources that lead somewhere. Which tasks there are only
+ * their servers can tell.
+ */
 export function honoured(filter: SubscriptionFilter, view: View): Honoured {
   const accepted: SubscriptionFilter = {};
   const { tools, prompts, resources } = view.capabilities;

@@ -1,14 +1,18 @@
 import type { JsonObject } from '../../../../shared/mcp/json.ts';
 import { isJsonObject } from '../../../../shared/mcp/json.ts';
-import { type RequestId, rpcCode } from '../../../../shared/mcp/json-rpc.ts';
+import { type RequestId, type RpcError, rpcCode } from '../../../../shared/mcp/json-rpc.ts';
 import { metaKey } from '../../../../shared/mcp/meta.ts';
+import { hasTasks, tasksRequired } from '../../../../shared/mcp/tasks.ts';
 import type { ListKind, View } from '../../catalog/catalog.ts';
 import { rpcErrorBody, sendJson } from '../answers.ts';
 import type { EdgeDeps, Exchange } from '../edge.ts';
 import type { KeepAlive, Quiet } from '../keep-alive.ts';
 import { createResourceUpdates } from '../resource-updates.ts';
 import { openSse } from '../sse-writer.ts';
+import type { Envelope } from './envelope.ts';
 import { honoured, readFilter } from './listen-filter.ts';
+import { createListenTasks } from './listen-tasks.ts';
+import { statusOf } from './refusal.ts';
 
 /** Milliseconds between comments on a quiet stream. */
 const quietMs = 15_000;
@@ -24,25 +28,44 @@ const listNotices = [
   },
 ] as const satisfies readonly { wanted: string; method: string; lists: readonly ListKind[] }[];
 
-export type Listen = (exchange: Exchange, id: RequestId, params: JsonObject, view: View) => void;
+/** ext-tasks, "Task Status Notifications". */
+const tasksMissing: RpcError = {
+  code: rpcCode.missingClientCapability,
+  message: 'Missing required client capability',
+  data: { requiredCapabilities: tasksRequired },
+};
+
+export type Listen = (exchange: Exchange, id: RequestId, envelope: Envelope, view: View) => void;
+
+export interface ListenOptions {
+  readonly deps: EdgeDeps;
+  readonly keepAlive: KeepAlive;
+  readonly nextCallId: () => string;
+}
 
 /**
  * Serves `subscriptions/listen` (specification 2026-07-28, basic/patterns/subscriptions): the acknowledgement, then changes until
  * the agent closes, the endpoint is taken from it, or toolbus stops; the last two end with an empty result.
  */
-export function createListen(deps: EdgeDeps, keepAlive: KeepAlive): Listen {
+export function createListen({ deps, keepAlive, nextCallId }: ListenOptions): Listen {
   const updates = createResourceUpdates(deps.resources, deps.catalog);
+  const listenTasks = createListenTasks(deps, nextCallId);
   const ends = new Set<() => void>();
   deps.stopping.addEventListener('abort', () => {
     for (const end of [...ends]) end();
   });
 
-  return (exchange, id, params, firstView) => {
-    const { res, endpoint, principal } = exchange;
+  return (exchange, id, { agent, params }, firstView) => {
+    const { res, endpoint, principal, clientAddress } = exchange;
     const filter = readFilter(params['notifications']);
     if (filter === undefined) {
       const message = 'Invalid params: "notifications" is required and must be a valid subscription filter';
       sendJson(res, 200, rpcErrorBody(id, { code: rpcCode.invalidParams, message }));
+      return;
+    }
+    const { taskIds = [] } = filter;
+    if (taskIds.length > 0 && !hasTasks(agent.capabilities)) {
+      sendJson(res, statusOf(tasksMissing.code), rpcErrorBody(id, tasksMissing));
       return;
     }
     const { accepted, resources } = honoured(filter, firstView);
@@ -99,7 +122,8 @@ export function createListen(deps: EdgeDeps, keepAlive: KeepAlive): Listen {
       }
     };
 
-    if (Object.keys(accepted).length === 0) {
+    const isEmpty = () => Object.keys(accepted).length === 0;
+    if (isEmpty() && taskIds.length === 0) {
       end();
       return;
     }
@@ -107,6 +131,17 @@ export function createListen(deps: EdgeDeps, keepAlive: KeepAlive): Listen {
       send('notifications/resources/updated', params),
     );
     const active = resources.map(({ uri }) => subscriptions.add(uri));
+    const reader = { endpoint, principal, agent, clientAddress };
+    const tasks =
+      taskIds.length === 0
+        ? undefined
+        : listenTasks.open(reader, firstView, taskIds, {
+            notify: (params) => send('notifications/tasks', params),
+            nothingLeft() {
+              delete accepted.taskIds;
+              if (isEmpty()) end();
+            },
+          });
     keepAlive.watch(quiet);
     ends.add(end);
     releases.push(
@@ -114,11 +149,17 @@ export function createListen(deps: EdgeDeps, keepAlive: KeepAlive): Listen {
       () => ends.delete(end),
       deps.catalog.onChange(onChange),
       () => subscriptions.close(),
+      () => tasks?.close(),
     );
     res.once('close', release);
     // The agent may be gone before the listener stood.
     if (stream.closed) return release();
     // What changes after the acknowledgement must be told, so the server has to be subscribed to by then.
-    void Promise.all(active).then(acknowledge);
+    void Promise.all([tasks?.accepted, ...active]).then(([known = []]) => {
+      if (known.length > 0) accepted.taskIds = [...known];
+      if (isEmpty()) return end();
+      acknowledge();
+      tasks?.start();
+    });
   };
 }

@@ -9,6 +9,7 @@ import { createMemoryCluster } from '../legacy/testing/memory-session-bus.ts';
 import { createModernEdge } from '../modern/edge.ts';
 import { createPublicServer, type PublicServer, type PublicServerOptions } from '../server.ts';
 import { createMemoryCatalog, type MemoryCatalog } from './memory-catalog.ts';
+import { createMemoryTasks, type MemoryTasks } from './memory-tasks.ts';
 import { createMemoryUpdates } from './memory-updates.ts';
 
 /** A real public listener on a free port over a catalog in memory; the legacy edge says who it was asked for. */
@@ -19,6 +20,7 @@ export interface TestServer extends AsyncDisposable {
   /** What `handle` was asked, oldest first. */
   readonly requests: AgentRequest[];
   readonly watched: Set<string>;
+  readonly tasks: MemoryTasks;
   updated(server: string, params: JsonObject): void;
   setConfig(config: JsonObject): void;
   stop(): void;
@@ -41,6 +43,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
   const stopping = new AbortController();
   const watched = new Set<string>();
   const resources = createMemoryUpdates(watched);
+  const tasks = createMemoryTasks();
   const handle: Handle = options.handle ?? (async () => ({ kind: 'result', resultType: 'complete', body: '{}' }));
   const deps: EdgeDeps = {
     async handle(request) {
@@ -50,6 +53,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     catalog,
     sessions: createMemoryCluster().join('TESTINGRES'),
     resources,
+    tasks,
     sealer: createSealer('test'),
     log: pino({ level: 'silent' }),
     config: () => config,
@@ -70,6 +74,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     catalog,
     requests,
     watched,
+    tasks,
     updated: resources.updated,
     setConfig(next) {
       config = parse(next);

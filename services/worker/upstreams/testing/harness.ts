@@ -27,6 +27,8 @@ export interface TestUpstream extends AsyncDisposable {
   readonly manifests: Manifest[];
   readonly states: UpstreamState[];
   readonly updated: JsonObject[];
+  /** Ids of watched tasks that changed. */
+  readonly changedTasks: string[];
   /** Resolves with the first manifest that satisfies the condition, past ones included. */
   manifest(condition?: (manifest: Manifest) => boolean): Promise<Manifest>;
   state(wanted: UpstreamState['state'], after?: number): Promise<UpstreamState>;
@@ -40,6 +42,7 @@ export async function openTestUpstream(
   const manifests: Manifest[] = [];
   const states: UpstreamState[] = [];
   const updated: JsonObject[] = [];
+  const changedTasks: string[] = [];
   const looks = new Set<() => void>();
   const tell =
     <T>(list: T[]) =>
@@ -52,7 +55,12 @@ export async function openTestUpstream(
     config: configOf(config),
     env: process.env,
     log: pino({ level: process.env['TEST_LOG'] ?? 'silent' }),
-    events: { onManifest: tell(manifests), onState: tell(states), onResourceUpdated: tell(updated) },
+    events: {
+      onManifest: tell(manifests),
+      onState: tell(states),
+      onResourceUpdated: tell(updated),
+      onTaskChanged: tell(changedTasks),
+    },
     ...options,
   });
   function until<T>(look: () => T | undefined): Promise<T> {
@@ -77,6 +85,7 @@ export async function openTestUpstream(
     manifests,
     states,
     updated,
+    changedTasks,
     until,
     manifest: (condition = () => true) => until(() => manifests.find(condition)),
     state: (wanted, after = 0) => until(() => states.slice(after).find(({ state }) => state === wanted)),

@@ -9,6 +9,7 @@ import { createSealer } from '../../../../../shared/seal.ts';
 import type { AgentReply, AgentRequest, Endpoint, Handle } from '../../../request.ts';
 import type { EdgeDeps, Exchange, LegacyEdge } from '../../edge.ts';
 import { createMemoryCatalog, type MemoryCatalog } from '../../testing/memory-catalog.ts';
+import { createMemoryTasks } from '../../testing/memory-tasks.ts';
 import { createMemoryUpdates } from '../../testing/memory-updates.ts';
 import { createLegacyEdge } from '../edge.ts';
 import { createMemoryCluster, type MemoryCluster } from './memory-session-bus.ts';
@@ -73,6 +74,7 @@ async function startIngress(
     catalog,
     sessions: cluster.join(name),
     resources,
+    tasks: createMemoryTasks(),
     sealer: createSealer('the secret of the test'),
     log: pino({ level: 'silent' }),
     config: () => config,
