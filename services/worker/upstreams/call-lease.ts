@@ -29,6 +29,8 @@ export class CallLease {
   private readonly peer: Peer;
   private readonly shared: boolean;
   private readonly unclaimed: Unclaimed[] = [];
+  /** Calls that were given up, and that the server may not have heard of yet. */
+  private parting = 0;
 
   /** `shared`: all calls are on one channel. Otherwise each has a stream of its own, and most questions come on it. */
   constructor(peer: Peer, shared: boolean) {
@@ -84,6 +86,7 @@ export class CallLease {
       // Who was given up may have asked, and waits no longer.
       if (one.candidates.delete(call) && how === 'gaveUp') this.refuse(one);
     }
+    if (how === 'gaveUp' && this.shared) this.part();
     this.settle();
     this.wakeAll();
   }
@@ -96,7 +99,19 @@ export class CallLease {
       timer: setTimeout(() => this.refuse(one), limits.unclaimedMs),
     };
     this.unclaimed.push(one);
-    this.settle();
+    if (this.parting > 0) this.refuse(one);
+    else this.settle();
+  }
+
+  /** What the server asked before it read that a call was given up is here when it answers what it was sent after that. */
+  private part(): void {
+    this.parting += 1;
+    this.peer
+      .request('ping', {}, { timeoutMs: limits.partingMs })
+      .catch(() => {})
+      .finally(() => {
+        this.parting -= 1;
+      });
   }
 
   /** Who waits for an answer asks nothing else meanwhile. */

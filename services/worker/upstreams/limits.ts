@@ -29,6 +29,8 @@ export const limits = {
   sideBySideMs: 1_000,
   /** A question that could be several calls' is refused after this time. */
   unclaimedMs: 5_000,
+  /** A server that answers no ping is taken to know after this time that a call was given up. */
+  partingMs: 1_000,
   /** Requests of one session that were given up and whose answer may still be a task. */
   lateTasks: 256,
   /** A task that is announced later than this after its call was given up is not cancelled. */

@@ -152,6 +152,21 @@ test(
   },
 );
 
+test('stdio - what a call asks that was just given up reaches no other agent', { timeout }, async () => {
+  await using opened = await openTestUpstream(raw('honest'));
+  await opened.state('ready');
+  const { upstream } = opened;
+  await run(upstream, callOf('slow'));
+  const leaving = new AbortController();
+  const first = run(upstream, callOf('asks-late'), leaving.signal);
+  const other = run(upstream, callOf('slow', { principal: { id: 'other', method: 'key' } }));
+  leaving.abort();
+  await assert.rejects(first);
+  assert.equal(textOf((await other).answer), 'ok');
+  const held = await run(upstream, callOf('ask'));
+  assert.ok(held.answer.kind === 'result' && held.answer.park, 'a later question is asked as ever');
+});
+
 test(
   'stdio - a tool that was never called waits a moment for another such one, a known one does not',
   { timeout },

@@ -3,6 +3,7 @@ import { createInterface } from 'node:readline';
 
 const [mode] = process.argv.slice(2);
 const say = (message: object) => process.stdout.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
+let asksLate: number | undefined;
 const text = (value: string) => ({ content: [{ type: 'text', text: value }] });
 
 createInterface({ input: process.stdin }).on('line', (line) => {
@@ -29,6 +30,12 @@ createInterface({ input: process.stdin }).on('line', (line) => {
       });
     case 'tools/call':
       return call(id, params.name);
+    case 'ping':
+      return say({ id, result: {} });
+    case 'notifications/cancelled':
+      // As if it had asked just before it read this.
+      if (asksLate !== undefined && params.requestId === asksLate) call(asksLate, 'ask');
+      return;
     case undefined:
       // The id of a question is that of its call with a q before it.
       if (typeof id !== 'string') return;
@@ -73,6 +80,9 @@ function call(id: number, name: string): void {
     case 'ask':
       return void say({ id: `q${id}`, method: 'elicitation/create', params: { message: '?', requestedSchema: {} } });
     case 'hang':
+      return;
+    case 'asks-late':
+      asksLate = id;
       return;
     case 'slow':
       return void setTimeout(() => say({ id, result: text('ok') }), 300);
