@@ -29,10 +29,11 @@ const mayImport: ReadonlyArray<{ readonly area: string; readonly areas: readonly
   { area: 'shared/errors.ts', areas: [] },
   { area: 'shared/re2.ts', areas: [] },
   { area: 'shared/glob.ts', areas: [] },
+  { area: 'shared/lateness.ts', areas: [] },
   { area: 'shared/mcp/', areas: ['shared/errors.ts'] },
   {
     area: 'shared/bus/',
-    areas: ['shared/mcp/', 'shared/errors.ts', 'shared/cancellation.ts', 'shared/short-lived.ts'],
+    areas: ['shared/mcp/', 'shared/errors.ts', 'shared/cancellation.ts', 'shared/lateness.ts', 'shared/short-lived.ts'],
   },
   { area: 'shared/audit/', areas: ['shared/mcp/', 'shared/errors.ts', 'shared/glob.ts'] },
   { area: 'shared/config/', areas: ['shared/mcp/', 'shared/errors.ts', 'shared/re2.ts'] },

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { createLateness } from '../lateness.ts';
 import type { InstanceStatus, Manifest } from '../mcp/manifest.ts';
 import type { WorkerBuckets } from './buckets.ts';
 import { followBucket } from './follow.ts';
@@ -27,7 +28,6 @@ export function createAnnouncer(buckets: WorkerBuckets, status: () => InstanceSt
   let offered: Manifest | undefined;
   /** What was published may be gone. */
   let inDoubt = false;
-  let beatAt = performance.now();
 
   const catalog = followBucket({
     kv: buckets.catalog,
@@ -82,11 +82,10 @@ export function createAnnouncer(buckets: WorkerBuckets, status: () => InstanceSt
     }
   }
 
+  const lateAt = createLateness(beatMs);
   const timer = setInterval(() => {
-    const now = performance.now();
-    // This process stood still so long that others may have taken it for dead, and removed what it had published.
-    if (now - beatAt > keepManifestMs / 2) inDoubt = true;
-    beatAt = now;
+    // Others may have taken this process for dead, and removed what it had published.
+    if (lateAt(performance.now()) > keepManifestMs / 2) inDoubt = true;
     beat();
   }, beatMs);
   return {

@@ -1,5 +1,6 @@
 import type { NatsConnection } from '@nats-io/transport-node';
 import { GatewayError } from '../errors.ts';
+import { createLateness } from '../lateness.ts';
 import type { ShortLivedMap } from '../short-lived.ts';
 import { type Attempt, brokerGone, type RefusedWhy } from './attempt.ts';
 import { busLimits } from './limits.ts';
@@ -31,7 +32,7 @@ const lateMs = busLimits.sweepMs;
 export function startAttemptClock(options: AttemptClockOptions): AttemptClock {
   const { nc, attempts, peers, fail } = options;
   let disconnectedAt: number | undefined;
-  let lastSweep = performance.now();
+  const lateAt = createLateness(busLimits.sweepMs);
   let passedOver = false;
   const timer = setInterval(sweep, busLimits.sweepMs);
   timer.unref();
@@ -39,8 +40,7 @@ export function startAttemptClock(options: AttemptClockOptions): AttemptClock {
 
   function sweep(): void {
     const now = performance.now();
-    const stall = now - lastSweep - busLimits.sweepMs;
-    lastSweep = now;
+    const stall = lateAt(now);
     if (stall > lateMs) {
       // Frames may be waiting unread, so nobody is called silent for it.
       peers.forgive(stall);

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { createLateness } from '../lateness.ts';
 import type { JsonObject } from '../mcp/json.ts';
 import type { InstanceStatus, Manifest } from '../mcp/manifest.ts';
 import { type Buckets, bucketTtl } from './buckets.ts';
@@ -64,12 +65,11 @@ export function followRegistry(buckets: Buckets, listener: RegistryListener, log
       void refresh(head.server);
     },
   });
-  let lookedAt = performance.now();
+  const lateAt = createLateness(lookMs);
   const timer = setInterval(() => {
     const now = performance.now();
-    const late = now - lookedAt - lookMs;
-    lookedAt = now;
-    // This process stood still: heartbeats may be waiting unread.
+    const late = lateAt(now);
+    // Heartbeats may be waiting unread.
     if (late > lookMs) for (const known of statuses.values()) known.seenAt += late;
     for (const [key, { seenAt }] of statuses) if (now - seenAt > silentMs) drop(key);
   }, lookMs);

@@ -1,4 +1,5 @@
 import type { AuditPublisher, PublishAck } from '../../../shared/bus/audit-publisher.ts';
+import { createLateness } from '../../../shared/lateness.ts';
 import type { StreamKeeper } from './stream-keeper.ts';
 import type { WriterState } from './writer-state.ts';
 
@@ -42,9 +43,9 @@ const shipMs = 1_000;
 
 export function watchStream(options: StreamWatchOptions): StreamWatch {
   const { writer, probeSubject, publisher, keeper, state, oldest, onBroken, onDue, onShip, onSweep } = options;
-  let lastSweep = performance.now();
-  let lookAt = lastSweep + lookMs;
-  let lastStored = lastSweep;
+  const lateAt = createLateness(sweepMs);
+  let lastStored = performance.now();
+  let lookAt = lastStored + lookMs;
   let probedAt: number | undefined;
   const records = patience();
   const probes = patience();
@@ -54,10 +55,8 @@ export function watchStream(options: StreamWatchOptions): StreamWatch {
 
   function sweep(): void {
     const now = performance.now();
-    const stall = now - lastSweep - sweepMs;
-    lastSweep = now;
-    // This process stood still: acknowledgements may be waiting unread.
-    if (stall > ackMs / 2) return;
+    // Acknowledgements may be waiting unread.
+    if (lateAt(now) > ackMs / 2) return;
     onSweep(now);
     if (records.isOver(oldest(), now)) onBroken(`no acknowledgement within ${ackMs} ms`);
     if (state.isDue(now)) onDue();
