@@ -22,18 +22,17 @@ export function encodeOffer(
   from: { readonly ingress: string; readonly key: string },
   subjects: Subjects,
 ): EncodedOffer {
-  const { params, ...head } = call;
   const subject = subjectOf(call, instance, subjects);
   const { key, ingress } = from;
   const offer = {
     k: 'offer',
     key,
     ingress,
-    call: head,
+    call: { ...call, params: undefined },
     wait: mayWait || undefined,
     waiting: waiting || undefined,
   } as const;
-  const text = JSON.stringify(params);
+  const text = JSON.stringify(call.params);
   if (text.length <= surelyInline) return { subject, message: encodeMessage(offer, text), body: nothing };
   const body = Buffer.from(text, 'utf8');
   if (body.length <= busLimits.inlineBytes) return { subject, message: encodeMessage(offer, body), body: nothing };

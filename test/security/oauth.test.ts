@@ -34,6 +34,8 @@ before(async () => {
       reader: { subjects: ['reader'], allow: ['*'], deny: ['*__secret_*'] },
       machine: machine.agent,
     },
+    // This file alone turns up with more bad tokens than an address may within a moment.
+    limits: { unauthenticated: { rate: '1000/s', burst: 10_000 } },
   };
   gateway = await startGateway(config);
 });

@@ -47,8 +47,8 @@ const refusedState = invalidParams('Invalid or expired requestState');
  */
 function resume(stated: StatedRequest, target: string, deps: MethodDeps): Destination | undefined {
   const { server, params } = stated;
+  if (params['requestState'] === undefined) return { server, target, params };
   const { requestState, ...asked } = params;
-  if (requestState === undefined) return { server, target, params };
   if (typeof requestState !== 'string') return undefined;
   const opened = openRequestState(deps.sealer, stated, requestState, deps.now());
   if (!opened) return undefined;

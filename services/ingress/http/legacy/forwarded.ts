@@ -11,16 +11,21 @@ const edgeKeys: readonly string[] = [
   metaKey.logLevel,
 ];
 
+const nothing: Readonly<Record<string, string>> = Object.freeze(Object.create(null));
+
 /** The headers of an agent that travel with its call: `Mcp-Param-*` and trace context. */
-export function forwardedHeaders(headers: IncomingHttpHeaders): Record<string, string> {
-  const forwarded: Record<string, string> = Object.create(null);
+export function forwardedHeaders(headers: IncomingHttpHeaders): Readonly<Record<string, string>> {
+  // Most calls have none.
+  let forwarded: Record<string, string> | undefined;
   for (const name in headers) {
     const value = headers[name];
     if (typeof value !== 'string') continue;
     const passes = isTraceMember(name) ? goesOn(name, value, headers['traceparent']) : name.startsWith('mcp-param-');
-    if (passes) forwarded[name] = value;
+    if (!passes) continue;
+    forwarded ??= Object.create(null) as Record<string, string>;
+    forwarded[name] = value;
   }
-  return forwarded;
+  return forwarded ?? nothing;
 }
 
 /** Params without what belongs to this connection alone, and the agent's own progress token. */
