@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { busLimits } from '../../shared/bus/limits.ts';
 import { type Offered, startFakeWorker } from '../chaos/fake-worker.ts';
 import { openRig } from '../chaos/rig.ts';
 import { assertPromisesKept, tookMs } from '../chaos/settle.ts';
@@ -71,7 +72,8 @@ test('fake worker - frames that are double, unknown, broken, too early or too la
   await until('the worker is told', () => worker.controls.includes('cancel'));
 
   behave = async ({ send }) => {
-    await delay(600);
+    // Longer than any offer waits, also where workers were seen to be slow.
+    await delay(busLimits.mostAcceptMs + 500);
     send({ k: 'accepted', instance, challenge: '1' });
   };
   const silent = await rig.call();

@@ -107,6 +107,8 @@ export function createSpool({ directory, writer, maxBytes, log }: SpoolOptions):
 
   async function shipFile(file: SpoolFile, store: (entry: SpooledEntry) => Promise<void>): Promise<void> {
     let group: SpooledEntry[] = [];
+    /** Lines beside the group whose entries are in the stream already. */
+    let passedOver: string[] = [];
     let at = file.from;
     const flush = async (): Promise<void> => {
       const results = await Promise.allSettled(
@@ -118,9 +120,11 @@ export function createSpool({ directory, writer, maxBytes, log }: SpoolOptions):
       );
       const failed = results.find((result) => result.status === 'rejected');
       if (failed !== undefined) throw failed.reason;
-      for (const { id } of group) stored.delete(id);
+      // Not before: what is shipped again begins at `from`.
+      for (const id of [...passedOver, ...group.map((entry) => entry.id)]) stored.delete(id);
       file.pending = Math.max(0, file.pending - group.length);
       group = [];
+      passedOver = [];
       file.from = at;
       // Where the disk does not take it, the records are in the stream all the same, and a second one under the same id counts as one.
       await writePlace(file.path, { from: at, writer }).catch((error: unknown) =>
@@ -136,7 +140,8 @@ export function createSpool({ directory, writer, maxBytes, log }: SpoolOptions):
     for await (const line of lines) {
       at += Buffer.byteLength(line) + 1;
       const id = idOfLine(line);
-      if (id !== undefined && !stored.delete(id)) group.push({ id, json: line });
+      if (id !== undefined && stored.has(id)) passedOver.push(id);
+      else if (id !== undefined) group.push({ id, json: line });
       if (group.length >= shipGroup) await flush();
     }
     await flush();
