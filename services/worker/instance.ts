@@ -109,13 +109,9 @@ export async function startInstance(options: InstanceOptions): Promise<Instance>
     abandon: (park) => upstream.abandon(park),
   });
   const announcer = createAnnouncer(buckets, status, log);
+  const follower = { nc: control, subjects, buckets, log, server, instance: id };
   const wanted = followWantedResources({
-    nc: control,
-    subjects,
-    buckets,
-    log,
-    server,
-    instance: id,
+    ...follower,
     async onChange(uris) {
       await upstream.setResourceSubscriptions(uris);
       // An upstream that is away takes them when it comes.
@@ -123,12 +119,7 @@ export async function startInstance(options: InstanceOptions): Promise<Instance>
     },
   });
   const wantedTasks = followWantedTasks({
-    nc: control,
-    subjects,
-    buckets,
-    log,
-    server,
-    instance: id,
+    ...follower,
     onChange: (taskIds) => upstream.setWatchedTasks(taskIds),
   });
   const discovery = answerDiscovery(control, facts, () => ({

@@ -1,5 +1,5 @@
 import type { JsonObject, JsonValue } from '../../../shared/mcp/json.ts';
-import { rpcCode } from '../../../shared/mcp/json-rpc.ts';
+import { type RpcError, rpcCode } from '../../../shared/mcp/json-rpc.ts';
 import { definitionChanged } from '../catalog/withheld.ts';
 import type { AgentReply } from '../request.ts';
 import type { Objection } from '../validation/check-call.ts';
@@ -20,9 +20,13 @@ export function methodNotFound(method: string): AgentReply {
 
 /** The agent would have to declare these capabilities (2026-07-28, basic/index). */
 export function missingCapability(requiredCapabilities: JsonObject): AgentReply {
+  return { kind: 'error', error: capabilityError(requiredCapabilities), refused: 'missing_capability' };
+}
+
+/** The same as the JSON-RPC error alone. */
+export function capabilityError(requiredCapabilities: JsonObject): RpcError {
   const message = 'Missing required client capability';
-  const error = { code: rpcCode.missingClientCapability, message, data: { requiredCapabilities } };
-  return { kind: 'error', error, refused: 'missing_capability' };
+  return { code: rpcCode.missingClientCapability, message, data: { requiredCapabilities } };
 }
 
 /** The same for a tool that does not exist and for one this agent may not use: the answer must not tell them apart. */

@@ -1,9 +1,10 @@
 import type { JsonObject } from '../../../../shared/mcp/json.ts';
 import { isJsonObject } from '../../../../shared/mcp/json.ts';
-import { type RequestId, type RpcError, rpcCode } from '../../../../shared/mcp/json-rpc.ts';
+import { type RequestId, rpcCode } from '../../../../shared/mcp/json-rpc.ts';
 import { metaKey } from '../../../../shared/mcp/meta.ts';
 import { hasTasks, tasksRequired } from '../../../../shared/mcp/tasks.ts';
 import type { ListKind, View } from '../../catalog/catalog.ts';
+import { capabilityError } from '../../methods/refusals.ts';
 import { rpcErrorBody, sendJson } from '../answers.ts';
 import type { EdgeDeps, Exchange } from '../edge.ts';
 import type { KeepAlive, Quiet } from '../keep-alive.ts';
@@ -29,11 +30,7 @@ const listNotices = [
 ] as const satisfies readonly { wanted: string; method: string; lists: readonly ListKind[] }[];
 
 /** ext-tasks, "Task Status Notifications". */
-const tasksMissing: RpcError = {
-  code: rpcCode.missingClientCapability,
-  message: 'Missing required client capability',
-  data: { requiredCapabilities: tasksRequired },
-};
+const tasksMissing = capabilityError(tasksRequired);
 
 export type Listen = (exchange: Exchange, id: RequestId, envelope: Envelope, view: View) => void;
 
